@@ -1,0 +1,1 @@
+"""Architecture ablation and complexity analysis for vision backbones."""

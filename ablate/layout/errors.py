@@ -1,0 +1,51 @@
+"""Errors of the layout language: every problem has a place, and all of a file's problems come together."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+
+class AblateError(Exception):
+    """A mistake in the user's input. The command line prints it and exits with 2; it never shows a traceback."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake and where it is. Lines and columns count from 1; 0 means that the place is not known."""
+
+    message: str
+    file: str = ""
+    line: int = 0
+    column: int = 0
+    source: str = ""  # the text of the line, for the caret
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+        text = f"{place}: {self.message}" if place else self.message
+        if self.source and self.column:
+            text += f"\n    {self.source}\n    {' ' * (self.column - 1)}^"
+        return text
+
+    def at(self, file: str, line: int, column: int, source: str) -> Problem:
+        """The same mistake, seen from the file that holds the text it was found in."""
+        return replace(self, file=file, line=line, column=column, source=source)
+
+
+class LayoutError(AblateError):
+    """One or more problems of a layout or a study, in the order of their places."""
+
+    def __init__(self, problems: Iterable[Problem] | Problem | str):
+        if isinstance(problems, str):
+            problems = Problem(problems)
+        self.problems = [problems] if isinstance(problems, Problem) else list(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """`; did you mean 'softmax'?` when a known word is near, else `; known: a, b, c`."""
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; known: {', '.join(known)}" if known else ""

@@ -1,0 +1,187 @@
+"""The register of parts: a decorated class is a word of the layout language.
+
+A part is registered under a kind and a name. Its constructor says what it needs:
+
+* positional parameters are supplied by the model (`dim`, `num_heads`, `drop_path`, `in_chans`, `hidden`),
+* keyword-only parameters are the part's *arguments* in the language, with their types and defaults.
+
+So `def __init__(self, dim: int, num_heads: int, *, window: int = 7)` makes `name(window=5)` legal, and
+nothing else has to be written for the language, the command line or the documentation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import sys
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from torch import nn
+
+Kind = Literal["mixer", "block", "stem", "ffn", "norm"]
+KINDS: tuple[Kind, ...] = typing.get_args(Kind)
+
+_T = TypeVar("_T", bound=type[nn.Module])
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of a part in the language: its name, its annotation and its default."""
+
+    name: str
+    annotation: Any
+    default: Any
+
+    @property
+    def type_name(self) -> str:
+        """The annotation as text: `int`, `float | None`, `'window' | 'global'`."""
+        if typing.get_origin(self.annotation) is Literal:
+            return " | ".join(repr(choice) for choice in typing.get_args(self.annotation))
+        if isinstance(self.annotation, type):
+            return self.annotation.__name__
+        return str(self.annotation)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One registered part."""
+
+    kind: Kind
+    name: str
+    cls: type[nn.Module]
+    file: Path
+
+    @property
+    def summary(self) -> str:
+        """The first line of the class's docstring."""
+        return (inspect.getdoc(self.cls) or "").partition("\n")[0]
+
+    @property
+    def supplied(self) -> tuple[str, ...]:
+        """Names of the positional parameters, which the model supplies."""
+        return tuple(
+            p.name for p in self._parameters() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        )
+
+    @property
+    def arguments(self) -> dict[str, Argument]:
+        """The keyword-only parameters, which the layout language may set."""
+        hints = typing.get_type_hints(self.cls.__init__)
+        return {
+            p.name: Argument(p.name, hints.get(p.name, Any), p.default)
+            for p in self._parameters()
+            if p.kind is p.KEYWORD_ONLY
+        }
+
+    @property
+    def source_hash(self) -> str:
+        """Hash of the file the part is written in; part of every measurement's key."""
+        return hashlib.sha256(self.file.read_bytes()).hexdigest()[:16]
+
+    def build(self, supplied: dict[str, Any], arguments: dict[str, Any]) -> nn.Module:
+        """Construct the part: of `supplied` the constructor gets what it names, `arguments` go in as they are."""
+        return self.cls(**{name: supplied[name] for name in self.supplied if name in supplied}, **arguments)
+
+    def _parameters(self) -> list[inspect.Parameter]:
+        return list(inspect.signature(self.cls.__init__).parameters.values())[1:]
+
+
+class UnknownPartError(KeyError):
+    """No part of this kind has this name; `.names` lists those that exist."""
+
+    def __init__(self, kinds: tuple[Kind, ...], name: str, names: tuple[str, ...]):
+        super().__init__(f"unknown {' or '.join(kinds)} {name!r}; known: {', '.join(names)}")
+        self.name, self.names = name, names
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+_entries: dict[tuple[Kind, str], Entry] = {}
+
+
+def register(kind: Kind, name: str) -> Callable[[_T], _T]:
+    """Class decorator: make an `nn.Module` a word of the language.
+
+    Raises `ValueError` when the kind is unknown, the name is no identifier, or the name is taken by a class
+    of another file.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"unknown kind {kind!r}; known: {', '.join(KINDS)}")
+    if not name.isidentifier():
+        raise ValueError(f"{name!r} cannot be a block's name: it must be an identifier")
+
+    def add(cls: _T) -> _T:
+        file = Path(inspect.getfile(cls)).resolve()
+        # mixers and whole blocks are used at the same places, so they share one name space
+        for other in ("mixer", "block") if kind in ("mixer", "block") else (kind,):
+            taken = _entries.get((other, name))
+            if taken is not None and taken.file != file:
+                raise ValueError(f"the {other} {name!r} is already defined in {taken.file}")
+        _entries[kind, name] = Entry(kind, name, cls, file)
+        return cls
+
+    return add
+
+
+@cache
+def _load_shipped() -> None:
+    """Import every module of this package once, so that its parts are registered."""
+    package = importlib.import_module(__package__ or "blocks")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+
+
+def load_file(path: Path) -> list[Entry]:
+    """Import a user's Python file and return the parts it registers.
+
+    Raises whatever the import raises, and `ValueError` when the file registers nothing. The file is run: it
+    must only be called for a file that the user named.
+    """
+    path = path.resolve()
+    name = f"ablate_user_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    if name not in sys.modules:
+        _load_shipped()
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise ValueError(f"{path} is not a Python file")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    found = [entry for entry in _entries.values() if entry.file == path]
+    if not found:
+        raise ValueError(f"{path.name} registers no block; decorate a class with @blocks.register('mixer', NAME)")
+    return found
+
+
+def names(*kinds: Kind) -> tuple[str, ...]:
+    """Names of all registered parts of these kinds, in alphabetical order."""
+    _load_shipped()
+    return tuple(sorted(name for kind, name in _entries if kind in kinds))
+
+
+def entries(*kinds: Kind) -> list[Entry]:
+    """All registered parts of these kinds, in alphabetical order."""
+    _load_shipped()
+    return [_entries[key] for key in sorted(_entries, key=lambda key: key[1]) if key[0] in kinds]
+
+
+def get(name: str, *kinds: Kind) -> Entry:
+    """The part of one of these kinds with this name. Raises `UnknownPartError`."""
+    _load_shipped()
+    for kind in kinds:
+        if (kind, name) in _entries:
+            return _entries[kind, name]
+    raise UnknownPartError(kinds, name, names(*kinds))
