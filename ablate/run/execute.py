@@ -1,0 +1,170 @@
+"""The driver: runs the planned cells that the ledger does not hold, and writes every outcome as it comes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from ablate.layout.study import Study
+from ablate.measure.provenance import provenance
+from ablate.measure.throughput import ProcessSamples, combine
+from ablate.run.cell import Cell, CellKind, Json, Outcome
+from ablate.run.ledger import Ledger
+from ablate.run.local import Worker, available_cores, run_jobs
+from ablate.run.perform import counted
+from ablate.run.plan import baseline, plan
+
+# Called as watch(kind, cells done (fractions count), cells to do).
+Watch = Callable[[CellKind, float, int], None]
+
+_POOLED: tuple[CellKind, ...] = ("audit", "memory", "accuracy")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a run ended: cells found in the ledger, cells executed now, and the planned cells that are failed."""
+
+    reused: int
+    executed: int
+    failed: int
+
+
+def run_study(
+    study: Study,
+    ledger: Ledger,
+    *,
+    workers: int | None = None,
+    timeout: float | None = None,
+    retry_failed: bool = False,
+    watch: Watch = lambda kind, done, total: None,
+) -> Summary:
+    """Execute what is missing of a study, counted cells first, accuracy last.
+
+    Cells without a time run on `workers` one-thread processes (default: one a core); cells that measure time
+    run alone. `timeout` is the limit of one cell in seconds. A failed cell is a row, and it is run again
+    only with `retry_failed`.
+    """
+    cells = plan(study)
+    ledger.set_plan(cells)
+    ledger.set_fact("study", {"name": study.name, "baseline": baseline(study), "warnings": study.warnings})
+    statuses = ledger.statuses(cells)
+    settled = {"done"} if retry_failed else {"done", "failed"}
+    todo = [cell for cell in cells if statuses[cell.key] not in settled]
+    facts = provenance()
+    for kind, group in groupby(todo, key=lambda cell: cell.kind):
+        batch = list(group)
+        done = 0
+        watch(kind, 0, len(batch))
+        for cell, outcome in _run(study, kind, batch, workers or available_cores(), timeout, watch):
+            ledger.add(cell, outcome, facts)
+            done += 1
+            watch(kind, done, len(batch))
+    after = ledger.statuses(cells)
+    return Summary(
+        reused=len(cells) - len(todo),
+        executed=len(todo),
+        failed=sum(status == "failed" for status in after.values()),
+    )
+
+
+def _run(
+    study: Study, kind: CellKind, cells: Sequence[Cell], workers: int, timeout: float | None, watch: Watch
+) -> Iterator[tuple[Cell, Outcome]]:
+    if kind == "complexity":
+        return _run_counted(study, cells)
+    if kind == "throughput":
+        return _run_timed(study, cells, timeout, watch)
+    assert kind in _POOLED
+    return _run_pooled(study, cells, workers, timeout, watch)
+
+
+def _run_counted(study: Study, cells: Iterable[Cell]) -> Iterator[tuple[Cell, Outcome]]:
+    for cell in cells:
+        start = time.perf_counter()
+        outcome = counted(study, cell)
+        yield cell, Outcome(outcome.status, outcome.values, outcome.reason, time.perf_counter() - start)
+
+
+def _run_pooled(
+    study: Study, cells: Sequence[Cell], workers: int, timeout: float | None, watch: Watch
+) -> Iterator[tuple[Cell, Outcome]]:
+    fractions: dict[int, float] = {}
+    finished = 0
+
+    def progress(index: int, fraction: float) -> None:
+        fractions[index] = fraction
+        watch(cells[index].kind, finished + sum(fractions.values()), len(cells))
+
+    jobs = [_job(study, cell.kind, [cell.layout], dict(cell.condition)) for cell in cells]
+    for index, outcome in run_jobs(jobs, workers, timeout=timeout, progress=progress):
+        fractions.pop(index, None)
+        finished += 1
+        yield cells[index], outcome
+
+
+def _run_timed(
+    study: Study, cells: Sequence[Cell], timeout: float | None, watch: Watch
+) -> Iterator[tuple[Cell, Outcome]]:
+    """Time the layouts of one condition together, in several fresh processes, each against the baseline."""
+    finished = 0
+    for _, group in groupby(cells, key=lambda cell: dict(cell.condition)):
+        batch = list(group)
+        start = time.perf_counter()
+        outcomes = _time_together(
+            study, batch, timeout, lambda part, n=len(batch), f=finished: watch("throughput", f + part * n, len(cells))
+        )
+        seconds = (time.perf_counter() - start) / len(batch)
+        for cell in batch:
+            outcome = outcomes[cell.layout]
+            yield cell, Outcome(outcome.status, outcome.values, outcome.reason, seconds)
+        finished += len(batch)
+
+
+def _time_together(
+    study: Study, cells: Sequence[Cell], timeout: float | None, progress: Callable[[float], None]
+) -> dict[str, Outcome]:
+    condition = dict(cells[0].condition)
+    anchor = baseline(study)
+    names = list(dict.fromkeys([anchor, *(cell.layout for cell in cells)]))
+    samples: list[ProcessSamples] = []
+    failures: dict[str, Outcome] = {}
+    processes = int(condition["processes"])
+    for number in range(processes):
+        names = [name for name in names if name not in failures]
+        outcome = _time_once(study, names, condition, timeout)
+        if outcome.status != "done" and len(names) > 1 and not samples:
+            # The process died: find out which layout it was, one at a time.
+            alone = {name: _time_once(study, [name], condition, timeout) for name in names}
+            failures |= {name: tried for name, tried in alone.items() if tried.status != "done"}
+            names = [name for name in names if name not in failures]
+            outcome = _time_once(study, names, condition, timeout) if names else outcome
+        if outcome.status != "done":
+            failures |= {name: outcome for name in names}
+            break
+        failures |= {name: Outcome("error", {}, reason) for name, reason in outcome.values["failed"].items()}
+        samples.append(ProcessSamples.from_json(outcome.values["samples"]))
+        progress((number + 1) / processes)
+    kept = [name for name in names if name not in failures]
+    results = combine(samples, baseline=anchor if anchor in kept else kept[0]) if kept and samples else {}
+    return failures | {name: Outcome("done", result.to_json()) for name, result in results.items()}
+
+
+def _time_once(study: Study, names: list[str], condition: Json, timeout: float | None) -> Outcome:
+    worker = Worker(threads=int(condition["threads"]), timeout=timeout)
+    try:
+        return worker.run(_job(study, "throughput", names, condition))
+    finally:
+        worker.close()
+
+
+def _job(study: Study, kind: CellKind, names: Sequence[str], condition: Json) -> Json:
+    return {
+        "kind": kind,
+        "layouts": {name: study.layouts[name].to_dict() for name in names},
+        "condition": condition,
+        "channels": study.input.channels,
+        "classes": study.input.classes,
+        "block_files": [str(path) for path in study.block_files],
+    }

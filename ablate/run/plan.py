@@ -1,0 +1,136 @@
+"""Study -> cells: everything that will be measured is planned before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import ablate
+import blocks
+from ablate.layout.layout import Layout
+from ablate.layout.study import Study
+from ablate.measure.device import device_name, resolve_device
+from ablate.run.cell import Cell, CellKind, Json, digest
+from blocks.registry import source_hash
+
+# What a kind of measurement is made by: changing one of these files makes its old rows stale.
+_CODE: dict[CellKind, tuple[str, ...]] = {
+    "complexity": ("cost", "model.py"),
+    "audit": ("cost", "model.py"),
+    "memory": ("cost", "measure/memory.py", "model.py"),
+    "throughput": ("measure/throughput.py", "measure/device.py", "model.py"),
+    "accuracy": ("measure", "data", "model.py"),
+}
+
+
+def plan(study: Study) -> list[Cell]:
+    """All cells of a study, in the order of its layouts within each measurement.
+
+    Cells that time layouts against each other follow one another, because they run together.
+    """
+    return [
+        Cell(name, kind, condition, cell_key(study, name, kind, condition))
+        for kind, condition in _conditions(study)
+        for name in study.layouts
+    ]
+
+
+def cell_key(study: Study, name: str, kind: CellKind, condition: Mapping[str, Any]) -> str:
+    """The hash of everything that can change a cell's value.
+
+    The resolved layout, the condition with the whole protocol, the input, the code of the blocks and of the
+    measurement, the version of torch (and of timm for its models), and for measured cells the device; for a
+    time also the layout that it is compared to.
+    """
+    layout = study.layouts[name]
+    ingredients: Json = {
+        "layout": layout.to_dict(),
+        "kind": kind,
+        "condition": dict(condition),
+        "blocks": block_sources(layout),
+        "code": _code_hash(kind),
+        "torch": metadata.version("torch"),
+    }
+    if kind != "accuracy":  # an accuracy cell takes its input from its data set
+        ingredients["input"] = [study.input.channels, study.input.classes]
+    if layout.timm is not None:
+        ingredients["timm"] = metadata.version("timm")
+    if kind == "audit":
+        ingredients["peers"] = [metadata.version("fvcore"), metadata.version("ptflops")]
+    if "device" in condition:
+        ingredients["device"] = device_name(resolve_device(condition["device"]))
+    if kind == "throughput":
+        ingredients["baseline"] = study.layouts[baseline(study)].to_dict()
+    return digest(ingredients)
+
+
+def baseline(study: Study) -> str:
+    """The layout the others are compared to: the report's, or the first one."""
+    return study.report.baseline or next(iter(study.layouts))
+
+
+def block_sources(layout: Layout) -> dict[str, str]:
+    """Code hashes of every file in `blocks/` (or of the user's) that a layout is built from."""
+    if layout.timm is not None:
+        return {}
+    calls = {call.name for stage in layout.stages for call in stage.blocks}
+    entries = [blocks.get(name, "mixer", "block") for name in calls]
+    entries += [blocks.get(call.name, "stem") for call in (layout.stem, layout.downsample)]
+    entries += [blocks.get(layout.ffn.name, "ffn"), blocks.get(layout.norm.name, "norm")]
+    return {entry.file.name: entry.source_hash for entry in entries} | _shared_sources()
+
+
+@cache
+def _shared_sources() -> dict[str, str]:
+    """Hashes of the files in `blocks/` that register no part: the parts are built with them."""
+    folder = Path(blocks.__file__).parent
+    registering = {entry.file for entry in blocks.entries("mixer", "block", "stem", "ffn", "norm")}
+    shared = [file for file in folder.glob("*.py") if file.resolve() not in registering]
+    return {file.name: source_hash(file) for file in shared if file.stem not in ("__init__", "registry")}
+
+
+@cache
+def _code_hash(kind: CellKind) -> str:
+    root = Path(ablate.__file__).parent
+    files: Iterable[Path] = (
+        file
+        for name in _CODE[kind]
+        for file in (sorted((root / name).glob("*.py")) if (root / name).is_dir() else [root / name])
+    )
+    return digest({str(file.relative_to(root)): source_hash(file) for file in files})
+
+
+def _conditions(study: Study) -> Iterator[tuple[CellKind, Json]]:
+    measure = study.measure
+    if measure.complexity is not None:
+        for resolution in measure.complexity.resolutions:
+            yield "complexity", {"resolution": resolution}
+        if measure.complexity.audit:
+            for training in (False, True):
+                for mode in ("as-called", "repaired"):
+                    yield (
+                        "audit",
+                        {"resolution": study.input.resolution, "mode": mode, "training": training},
+                    )
+    if measure.memory is not None:
+        shared = measure.memory.model_dump(mode="json", exclude={"resolutions", "modes"})
+        for resolution in measure.memory.resolutions:
+            for mode in measure.memory.modes:
+                for kernel in ("fused", "math"):
+                    yield "memory", {"resolution": resolution, "mode": mode, "kernel": kernel, **shared}
+    if measure.throughput is not None:
+        shared = measure.throughput.model_dump(mode="json", exclude={"resolutions", "modes", "precision"})
+        for resolution in measure.throughput.resolutions:
+            for mode in measure.throughput.modes:
+                for precision in measure.throughput.precision:
+                    yield (
+                        "throughput",
+                        {"resolution": resolution, "mode": mode, "precision": precision, **shared},
+                    )
+    if measure.accuracy is not None:
+        shared = measure.accuracy.model_dump(mode="json", exclude={"seeds"})
+        for seed in range(measure.accuracy.seeds):
+            yield "accuracy", {"seed": seed, **shared}

@@ -1,0 +1,51 @@
+"""The child process that measures: one JSON job a line on stdin, JSON messages a line on stdout.
+
+A message is `{"progress": fraction}` while a job runs, and the job's `{"status", "values", "reason"}` at its
+end. Whatever the libraries print goes to stderr. The parent fixes the threads and the allocator's thresholds
+in the environment before this file imports torch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+
+def main() -> None:
+    """Serve jobs until stdin closes."""
+    channel = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+
+    def send(message: dict[str, Any]) -> None:
+        channel.write(json.dumps(message) + "\n")
+
+    from ablate.run.perform import perform
+
+    for line in sys.stdin:
+        send(guarded(perform, json.loads(line), lambda fraction: send({"progress": fraction})))
+
+
+def guarded(
+    perform: Callable[[dict[str, Any], Callable[[float], None]], dict[str, Any]],
+    job: dict[str, Any],
+    progress: Callable[[float], None],
+) -> dict[str, Any]:
+    """Run a job; an exception becomes a failed outcome with its reason: `oom`, `diverged` or `error`."""
+    from ablate.measure.accuracy import Diverged
+    from ablate.measure.device import is_out_of_memory
+
+    try:
+        return {"status": "done", "values": perform(job, progress), "reason": ""}
+    except Diverged as error:
+        return {"status": "diverged", "values": {}, "reason": str(error)}
+    except Exception as error:
+        status = "oom" if is_out_of_memory(error) else "error"
+        reason = str(error).strip().partition("\n")[0]
+        return {"status": status, "values": {}, "reason": f"{type(error).__name__}: {reason}"}
+
+
+if __name__ == "__main__":
+    main()
