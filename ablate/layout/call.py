@@ -17,7 +17,8 @@ def format_value(value: Value) -> str:
 
 @dataclass(frozen=True)
 class BlockCall:
-    """A name and the arguments that were written, sorted by their names: hashable, and equal when they mean the same."""
+    """A name and the arguments that were written, sorted by their names: hashable, and equal when they mean
+    the same."""
 
     name: str
     args: tuple[tuple[str, Value], ...] = ()

@@ -49,3 +49,30 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
     if near:
         return f"; did you mean {near[0]!r}?"
     return f"; known: {', '.join(known)}" if known else ""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A problem before its place in a file is known.
+
+    `path` leads to the value through keys and list indices; `offset` counts characters from the start of the
+    value when it is text; `at_key` means that the key is wrong, not its value.
+    """
+
+    message: str
+    path: tuple[str | int, ...] = ()
+    offset: int | None = None
+    at_key: bool = False
+
+    def under(self, *path: str | int) -> Mistake:
+        """The same mistake, seen from further outside."""
+        return replace(self, path=(*path, *self.path))
+
+    def in_text(self, text: str) -> Problem:
+        """The problem as a caller in Python sees it: the setting's name, and a caret under its text."""
+        name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path)[1:]
+        if self.offset is None:
+            return Problem(self.message, name)
+        before = text[: self.offset]
+        line, column = before.count("\n") + 1, self.offset - (before.rfind("\n") + 1) + 1
+        return Problem(self.message, name, line, column, text.split("\n")[line - 1])

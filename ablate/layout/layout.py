@@ -1,0 +1,235 @@
+"""`Layout`: a backbone on paper, resolved to stages of named blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from ablate.layout.call import BlockCall, Value
+from ablate.layout.errors import LayoutError, Mistake, did_you_mean
+from ablate.layout.resolve import Stage, resolve
+from ablate.layout.settings import LayoutSettings, plain_mistakes
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ablate.cost import LayoutCost
+
+__all__ = ["Layout", "Stage"]
+
+_NOTHING = BlockCall("none")
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Layout:
+    """A stem, stages of blocks, and a head; or a model of timm.
+
+    Two layouts are equal when they build the same network: names and spellings do not count. Raises
+    `LayoutError` with every mistake found. With `check=False` the words are not looked up, and torch is not
+    imported.
+    """
+
+    stages: tuple[Stage, ...]
+    stem: BlockCall
+    downsample: BlockCall
+    ffn: BlockCall
+    norm: BlockCall
+    drop_path: float
+    timm: str | None
+    name: str = field(compare=False)
+    text: str = field(compare=False)
+    warnings: tuple[str, ...] = field(compare=False)
+    settings: LayoutSettings = field(compare=False)
+
+    def __init__(
+        self,
+        text: str | None = None,
+        *,
+        name: str | None = None,
+        stages: str | None = None,
+        stem: str | None = None,
+        downsample: str | None = None,
+        widths: int | Sequence[int] | None = None,
+        depths: int | Sequence[int] | None = None,
+        heads: int | Sequence[int] | None = None,
+        head_dim: int | None = None,
+        mlp_ratio: float | Sequence[float] | None = None,
+        ffn: str | None = None,
+        norm: str | None = None,
+        drop_path: float | None = None,
+        check: bool = True,
+    ):
+        """`text` is a rule, a pattern or `timm:NAME`; `stages` spells every block out instead.
+
+        Defaults: stem `overlap`, downsample `overlap(stride=2)`, widths 64 128 320 512, depths 2, heads from
+        a `head_dim` of 32, mlp_ratio 4, ffn `mlp`, norm `layer`, drop_path 0.
+        """
+        given: dict[str, Any] = {
+            "layout": text,
+            "stages": stages,
+            "stem": stem,
+            "downsample": downsample,
+            "widths": widths,
+            "depths": depths,
+            "heads": heads,
+            "head_dim": head_dim,
+            "mlp_ratio": mlp_ratio,
+            "ffn": ffn,
+            "norm": norm,
+            "drop_path": drop_path,
+        }
+        given = {key: str(value) if isinstance(value, BlockCall) else value for key, value in given.items()}
+        try:
+            settings = LayoutSettings.model_validate({k: v for k, v in given.items() if v is not None})
+        except ValidationError as error:
+            raise _error(plain_mistakes(error), given) from None
+        self._set(settings, name, check)
+
+    @classmethod
+    def from_settings(
+        cls, settings: LayoutSettings, name: str | None = None, *, check: bool = True
+    ) -> Layout:
+        """The layout of settings that a study file gave."""
+        layout = cls.__new__(cls)
+        layout._set(settings, name, check)
+        return layout
+
+    def _set(self, settings: LayoutSettings, name: str | None, check: bool) -> None:
+        resolved = resolve(settings, check=check)
+        if resolved.mistakes:
+            raise _error(resolved.mistakes, settings.model_dump())
+        text = " ".join(str(settings.layout if settings.stages is None else settings.stages).split())
+        values = {
+            "stages": resolved.stages,
+            **{key: resolved.calls.get(key, _NOTHING) for key in ("stem", "downsample", "ffn", "norm")},
+            "drop_path": float(settings.drop_path or 0.0) if resolved.timm is None else 0.0,
+            "timm": resolved.timm,
+            "name": name or text,
+            "text": text,
+            "warnings": tuple(resolved.warnings),
+            "settings": settings,
+        }
+        for key, value in values.items():
+            object.__setattr__(self, key, value)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each stage."""
+        return tuple(stage.width for stage in self.stages)
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Number of blocks of each stage."""
+        return tuple(len(stage.blocks) for stage in self.stages)
+
+    @property
+    def heads(self) -> tuple[int, ...]:
+        """Attention heads of each stage."""
+        return tuple(stage.heads for stage in self.stages)
+
+    @property
+    def mlp_ratio(self) -> tuple[float, ...]:
+        """Hidden width of the FFN over the width, of each stage."""
+        return tuple(stage.mlp_ratio for stage in self.stages)
+
+    def replace(self, *, check: bool = True, **settings: Any) -> Layout:
+        """The layout with other settings, resolved anew; `text`, `name` and every setting of the constructor.
+
+        A setting of None goes back to its default. `text` replaces `stages`, and the other way round.
+        """
+        given = self.settings.model_dump(exclude_none=True)
+        given["text"] = given.pop("layout", None)
+        given["name"] = self.name if self.name != self.text else None
+        unknown = [key for key in settings if key not in LayoutSettings.model_fields and key not in given]
+        if unknown or "layout" in settings:
+            known = ["text", "name", *(key for key in LayoutSettings.model_fields if key != "layout")]
+            word = (unknown or ["layout"])[0]
+            raise LayoutError(f"unknown setting {word!r}{did_you_mean(word, known)}")
+        if "text" in settings:
+            given.pop("stages", None)
+        if "stages" in settings:
+            given["text"] = None
+        return Layout(**{**given, **settings}, check=check)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The resolved network as plain data, the same for all spellings: what a measurement's key is made
+        of."""
+        if self.timm is not None:
+            return {"timm": self.timm}
+        return {
+            "stem": _plain_call(self.stem),
+            "downsample": _plain_call(self.downsample),
+            "ffn": _plain_call(self.ffn),
+            "norm": _plain_call(self.norm),
+            "drop_path": self.drop_path,
+            "stages": [
+                {
+                    "blocks": [_plain_call(call) for call in stage.blocks],
+                    "width": stage.width,
+                    "heads": stage.heads,
+                    "mlp_ratio": stage.mlp_ratio,
+                }
+                for stage in self.stages
+            ],
+        }
+
+    def to_yaml_dict(self) -> dict[str, Any]:
+        """What a study file's `layouts:` entry needs to give this layout again, whatever the file's defaults
+        are."""
+        if self.timm is not None:
+            return {"layout": f"timm:{self.timm}"}
+        spelled = self.settings.stages is not None
+        entry: dict[str, Any] = {"stages" if spelled else "layout": self.text}
+        entry |= {"stem": str(self.stem), "downsample": str(self.downsample), "widths": list(self.widths)}
+        if not spelled:
+            entry["depths"] = list(self.depths)
+        ratios = [int(ratio) if ratio == int(ratio) else ratio for ratio in self.mlp_ratio]
+        entry |= {"heads": list(self.heads), "mlp_ratio": ratios}
+        return entry | {"ffn": str(self.ffn), "norm": str(self.norm), "drop_path": self.drop_path}
+
+    def build(self, classes: int = 1000, channels: int = 3, *, features_only: bool = False) -> nn.Module:
+        """The network: images `(B, channels, H, W)` to logits `(B, classes)`, or to a list of feature maps."""
+        from ablate.model import build
+
+        return build(self, classes=classes, channels=channels, features_only=features_only)
+
+    def cost(
+        self,
+        resolution: int | tuple[int, int] = 224,
+        *,
+        channels: int = 3,
+        classes: int = 1000,
+        batch: int = 1,
+    ) -> LayoutCost:
+        """Exact parameters, MACs and memory at a resolution in pixels."""
+        from ablate.cost import layout_cost
+
+        return layout_cost(self, resolution, channels=channels, classes=classes, batch=batch)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        given = self.settings.model_dump(exclude_none=True)
+        text = given.pop("layout", None)
+        shown = [repr(text)] if text is not None else []
+        return f"Layout({', '.join(shown + [f'{key}={value!r}' for key, value in given.items()])})"
+
+
+def _plain_call(call: BlockCall) -> list[Any]:
+    """`[name, {argument: value}]`; a float that is whole is written as one, since `expand=2.0` means
+    `expand=2`."""
+    return [call.name, {key: _plain_value(value) for key, value in call.args}]
+
+
+def _plain_value(value: Value) -> Value:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _error(mistakes: list[Mistake], given: dict[str, Any]) -> LayoutError:
+    return LayoutError(
+        one.in_text(str(given.get(str(one.path[0]) if one.path else "", ""))) for one in mistakes
+    )

@@ -1,0 +1,128 @@
+"""The settings of one layout, as a study file and the Python interface both take them, and their checks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, StrictStr, Tag, ValidationError
+
+from ablate.layout.errors import Mistake, did_you_mean
+
+
+class Model(BaseModel):
+    """Base of every model of the study file: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
+
+
+def _one_or_each(value: Any) -> Literal["one", "each"]:
+    return "each" if isinstance(value, list | tuple) else "one"
+
+
+_TAGS = ("one", "each")
+
+Count: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=65536)]
+Positive: TypeAlias = Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False)]
+Counts: TypeAlias = Annotated[
+    Annotated[Count, Tag("one")] | Annotated[tuple[Count, ...], Field(min_length=1), Tag("each")],
+    Discriminator(_one_or_each),
+]
+Ratios: TypeAlias = Annotated[
+    Annotated[Positive, Tag("one")] | Annotated[tuple[Positive, ...], Field(min_length=1), Tag("each")],
+    Discriminator(_one_or_each),
+]
+Depth: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=1000)]
+Depths: TypeAlias = Annotated[
+    Annotated[Depth, Tag("one")] | Annotated[tuple[Depth, ...], Field(min_length=1), Tag("each")],
+    Discriminator(_one_or_each),
+]
+
+
+class Defaults(Model):
+    """Settings that hold for a layout; every one may be left out. One number means the same for every stage."""
+
+    stem: StrictStr | None = Field(None, description="Stem, with its arguments: overlap(stride=4) (default).")
+    downsample: StrictStr | None = Field(
+        None, description="Part before each further stage: overlap(stride=2) (default)."
+    )
+    widths: Counts | None = Field(None, description="Channels of each stage; default 64, 128, 320, 512.")
+    depths: Depths | None = Field(
+        None, description="Blocks in each stage; the pattern is cycled to fill them. Default 2."
+    )
+    heads: Counts | None = Field(
+        None, description="Attention heads of each stage; default: from head_dim, two at least."
+    )
+    head_dim: Count | None = Field(None, description="Channels of one head aimed at, default 32.")
+    mlp_ratio: Ratios | None = Field(
+        None, description="Hidden width of the FFN as a multiple of the stage's width, default 4."
+    )
+    ffn: StrictStr | None = Field(
+        None, description="Feed-forward network of MetaFormer blocks: mlp (default)."
+    )
+    norm: StrictStr | None = Field(None, description="Normalisation of MetaFormer blocks: layer (default).")
+    drop_path: Annotated[float, Strict(), Field(ge=0, lt=1)] | None = Field(
+        None, description="Stochastic depth of the last block (it rises linearly from 0), default 0."
+    )
+
+
+class LayoutSettings(Defaults):
+    """One layout: `layout` (a rule, a pattern or timm:NAME) or `stages`, and what differs from the defaults."""
+
+    layout: StrictStr | None = Field(
+        None, description="A rule, a pattern cycled to fill depths, or timm:NAME."
+    )
+    stages: StrictStr | None = Field(
+        None, description="A pattern that spells every block out; its depths are what is written."
+    )
+
+
+def plain_mistakes(error: ValidationError) -> list[Mistake]:
+    """Pydantic's errors in plain words, with the path of each value."""
+    return [_plain(one) for one in error.errors(include_url=False)]
+
+
+def _plain(error: Any) -> Mistake:
+    path = tuple(part for part in error["loc"] if part not in _TAGS)
+    kind, context, got = error["type"], error.get("ctx", {}), _shown(error["input"])
+    wanted = {
+        "int_type": "a whole number",
+        "int_from_float": "a whole number",
+        "float_type": "a number",
+        "finite_number": "a finite number",
+        "string_type": "text",
+        "bool_type": "true or false",
+        "list_type": "a list",
+        "tuple_type": "a list",
+        "dict_type": "a mapping",
+        "model_type": "a mapping",
+        "model_attributes_type": "a mapping",
+        "greater_than_equal": f"at least {context.get('ge')}",
+        "less_than_equal": f"at most {context.get('le')}",
+        "greater_than": f"more than {context.get('gt')}",
+        "less_than": f"less than {context.get('lt')}",
+    }
+    if kind == "extra_forbidden":
+        return Mistake(f"unknown key {path[-1]!r}", path, at_key=True)
+    if kind == "missing":
+        return Mistake(f"the key {path[-1]!r} is missing", path[:-1], at_key=True)
+    if kind == "too_short":
+        return Mistake("the list is empty", path)
+    if kind == "literal_error":
+        choices = [choice.strip("'") for choice in context["expected"].replace(" or ", ", ").split(", ")]
+        near = did_you_mean(str(error["input"]), choices)
+        expected = context["expected"] if not near.startswith("; known") else ", ".join(choices)
+        return Mistake(f"expected {expected}, got {got}{near if near.startswith('; did') else ''}", path)
+    if kind in wanted:
+        return Mistake(f"expected {wanted[kind]}, got {got}", path)
+    message = str(context["error"]) if "error" in context else error["msg"]
+    return Mistake(message, path)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    if value is None or isinstance(value, bool):
+        return {None: "nothing", True: "true", False: "false"}[value]
+    return repr(value)
