@@ -2,4 +2,14 @@
 
 from blocks.registry import Argument, Entry, Kind, UnknownPartError, entries, get, load_file, names, register
 
-__all__ = ["Argument", "Entry", "Kind", "UnknownPartError", "entries", "get", "load_file", "names", "register"]
+__all__ = [
+    "Argument",
+    "Entry",
+    "Kind",
+    "UnknownPartError",
+    "entries",
+    "get",
+    "load_file",
+    "names",
+    "register",
+]

@@ -88,7 +88,7 @@ class Entry:
         return source_hash(self.file)
 
     def build(self, supplied: dict[str, Any], arguments: dict[str, Any]) -> nn.Module:
-        """Construct the part: of `supplied` the constructor gets what it names, `arguments` go in as they are."""
+        """Construct the part: the constructor gets what it names of `supplied`, and all `arguments`."""
         return self.cls(**{name: supplied[name] for name in self.supplied if name in supplied}, **arguments)
 
     def _parameters(self) -> list[inspect.Parameter]:
@@ -175,7 +175,9 @@ def load_file(path: Path) -> list[Entry]:
             raise
     found = [entry for entry in _entries.values() if entry.file == path]
     if not found:
-        raise ValueError(f"{path.name} registers no block; decorate a class with @blocks.register('mixer', NAME)")
+        raise ValueError(
+            f"{path.name} registers no block; decorate a class with @blocks.register('mixer', NAME)"
+        )
     return found
 
 

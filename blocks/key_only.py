@@ -1,0 +1,155 @@
+"""Key-only attention: a saliency gate on the keys takes the place of query-key products.
+
+A reconstruction: of the paper (Li & Liu, 2022, arXiv 2207.00188) this project had only the abstract,
+which says that query-key pairs are dropped, that a saliency gate gives the attention weights, and that
+the complexity is linear in the input size. Every choice beyond that is an argument here, so that it can
+be ablated.
+
+K = X W_K, V = X W_V, and the gate U = V, or U = X W_U with `gate_proj`. The saliency of token j in head h is
+s_j = <k_j, w_h> + b_h. The output is (SiLU(U) * Y + V) W_O, where Y_i is a weighted mean of the values; its
+weights depend on the keys and, at most, on the offset j - i:
+
+* `window`: a = sigmoid(s). The first ceil(h/2) heads: sum_j a_j v_j / sum_j a_j over all tokens. The other
+  heads: the same over the w x w window around token i. Local and global reach.
+* `global`: sum_j softmax_j(s) v_j, the same for every token. Global reach.
+* `decay`: e = exp(s), b = exp(p) - 1 for a static bias p on a k x k neighbourhood: (sum_j e_j v_j +
+  sum_{j near i} b_{j-i} e_j v_j) / (the same with v = 1). Local and global reach; the form is that of
+  AFT-conv (Zhai et al., 2021).
+
+No N x N matrix is formed, and no work grows faster than N. K serves the saliency alone, so W_K and w_h
+could be multiplied together after training; they are kept apart, as they are trained.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from blocks.registry import register
+from blocks.sizes import head_dim, odd
+from blocks.tokens import to_map, to_tokens
+
+Gate = Literal["window", "global", "decay"]
+
+
+@register("mixer", "key_only")
+class KeyOnlyAttention(nn.Module):
+    """Key-only attention (reconstruction of Li & Liu, 2022): linear in N, with three kinds of saliency gate.
+
+    MACs: 3NC^2, plus NC^2 with `gate_proj`, plus NC for the saliency, plus for the weighted means NC
+    (`global`), NC/2 + wNC (`window`, for an even number of heads) or NC + k^2 N(C + h) (`decay`).
+    Normalisers are element-wise work. `window` and `kernel` are the odd sides of the neighbourhoods of
+    the gates `window` and `decay`, without effect on other gates. `b_h` is without effect under `global`
+    and `decay`, whose weights do not change when a constant is added to s.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        *,
+        gate: Gate = "window",
+        gate_proj: bool = False,
+        window: int = 7,
+        kernel: int = 7,
+        qkv_bias: bool = True,
+    ):
+        super().__init__()
+        self.num_heads = num_heads
+        self.head_dim = head_dim(dim, num_heads)
+        if gate not in ("window", "global", "decay"):
+            raise ValueError(f"gate must be 'window', 'global' or 'decay', got {gate!r}")
+        if gate == "window" and num_heads < 2:
+            raise ValueError(
+                "gate='window' needs at least two heads, one global and one local, got num_heads 1; "
+                "gate='global' and gate='decay' work with one"
+            )
+        self.gate = gate
+        self.window = odd("window", window)
+        self.kernel = odd("kernel", kernel)
+        self.kv = nn.Linear(dim, (3 if gate_proj else 2) * dim, bias=qkv_bias)  # K, V and perhaps U
+        self.saliency = nn.Parameter(torch.randn(num_heads, self.head_dim) * self.head_dim**-0.5)
+        self.saliency_bias = nn.Parameter(torch.zeros(num_heads))
+        if gate == "decay":
+            self.position_bias = nn.Parameter(torch.randn(num_heads, 1, kernel, kernel) * 0.02)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(B, C, H, W)` -> `(B, C, H, W)`."""
+        B, C, H, W = x.shape
+        parts = self.kv(to_tokens(x)).view(B, H * W, -1, self.num_heads, self.head_dim).unbind(2)
+        k, v, u = parts[0], parts[1], parts[-1]  # each (B, N, h, d); U is V if there is no third
+        s = torch.einsum("bnhd,hd->bhn", k, self.saliency)
+        # At least float32 for the weights: half precision loses sums over many tokens.
+        s = s.to(torch.promote_types(s.dtype, torch.float32)) + self.saliency_bias[:, None]
+        y = self._mix(s, v, F.silu(u), H, W)
+        return to_map(self.proj(y.view(B, H * W, C)), H, W)
+
+    def _mix(self, s: Tensor, v: Tensor, gate: Tensor, H: int, W: int) -> Tensor:
+        """gate * Y + v: saliency `(B, h, N)`, values and gate `(B, N, h, d)` -> `(B, N, h, d)`."""
+        if self.gate == "global":
+            return torch.addcmul(v, gate, _mean(s.softmax(-1), v))
+        if self.gate == "decay":
+            return torch.addcmul(v, gate, _decay_mean(s.softmax(-1), v, H, W, self.position_bias))
+        far, near = slice((self.num_heads + 1) // 2), slice((self.num_heads + 1) // 2, None)
+        log_a = F.logsigmoid(s)
+        y_far = _mean(log_a[:, far].softmax(-1), v[:, :, far])  # softmax(log a) = a / sum a, but safe
+        y_near = _window_mean(log_a[:, near], v[:, :, near], H, W, self.window)
+        return torch.cat(
+            [
+                torch.addcmul(v[:, :, far], gate[:, :, far], y_far),
+                torch.addcmul(v[:, :, near], gate[:, :, near], y_near),
+            ],
+            dim=2,
+        )
+
+
+def _mean(weights: Tensor, v: Tensor) -> Tensor:
+    """sum_j weights_j v_j over all tokens: `(B, h, N)`, `(B, N, h, d)` -> `(B, 1, h, d)`."""
+    return torch.einsum("bhn,bnhd->bhd", weights.to(v.dtype), v).unsqueeze(1)
+
+
+def _weighted_map(weights: Tensor, v: Tensor, H: int, W: int) -> Tensor:
+    """weights_j v_j as a channels-last map: `(B, h, N)`, `(B, N, h, d)` -> `(B, h*d, H, W)`."""
+    return to_map((v * _per_token(weights, v)).flatten(2), H, W)
+
+
+def _per_token(weights: Tensor, v: Tensor) -> Tensor:
+    """One number per head and token, in v's precision: `(B, h, N)` -> `(B, N, h, 1)`, to multiply v with."""
+    return weights.transpose(1, 2).unsqueeze(-1).to(v.dtype)
+
+
+def _window_mean(log_a: Tensor, v: Tensor, H: int, W: int, window: int) -> Tensor:
+    """sum_j a_j v_j / sum_j a_j over the window around each token: `(B, h, N)`, `(B, N, h, d)` -> v's shape.
+
+    The sums of values are two depthwise convolutions with ones, along the rows and along the columns: 2w
+    instead of w^2 operations, counted like any contraction, and faster than average pooling.
+    """
+    # A common factor cancels. With this one the largest weight is 1, and no window's weights vanish.
+    a = (log_a - log_a.detach().amax(-1, keepdim=True)).exp().clamp_min(torch.finfo(v.dtype).tiny)
+    sums, half = _weighted_map(a, v, H, W), window // 2
+    channels = sums.shape[1]
+    ones = sums.new_ones(channels, 1, 1, window)
+    sums = F.conv2d(sums, ones, padding=(0, half), groups=channels)
+    sums = F.conv2d(sums, ones.transpose(2, 3), padding=(half, 0), groups=channels)
+    total = F.avg_pool2d(a.view(*a.shape[:2], H, W), window, 1, half, divisor_override=1)
+    return to_tokens(sums).view(v.shape) * _per_token(total.reciprocal().flatten(2), v)
+
+
+def _decay_mean(weights: Tensor, v: Tensor, H: int, W: int, position_bias: Tensor) -> Tensor:
+    """The mean of the `decay` gate from weights that sum to 1: `(B, h, N)`, `(B, N, h, d)` -> v's shape.
+
+    Both sums of the definition are divided by sum_j e_j, so that all quantities stay near one.
+    """
+    h, d = v.shape[2:]
+    half = position_bias.shape[-1] // 2
+    b = position_bias.expm1()  # (h, 1, k, k)
+    local = F.conv2d(
+        _weighted_map(weights, v, H, W), b.repeat_interleave(d, dim=0).to(v.dtype), padding=half, groups=h * d
+    )
+    near = F.conv2d(weights.view(*weights.shape[:2], H, W), b.to(weights.dtype), padding=half, groups=h)
+    total = (1 + near.flatten(2)).clamp_min(torch.finfo(v.dtype).eps)
+    return (_mean(weights, v) + to_tokens(local).view(v.shape)) * _per_token(total.reciprocal(), v)
