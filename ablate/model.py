@@ -95,10 +95,9 @@ def build_part(part: Part) -> nn.Module:
     if entry.kind == "block":
         return module
     assert part.ffn is not None
-    hidden = round(part.dim * part.mlp_ratio)
-    ffn = _build("ffn", part.ffn, dim=part.dim, hidden=hidden) if hidden else None
-    norm2 = _build_norm(part, part.dim) if hidden else None
-    return MetaFormerBlock(module, ffn, _build_norm(part, part.dim), norm2, drop_path=part.drop_path)
+    ffn = _build("ffn", part.ffn, dim=part.dim, hidden=max(1, round(part.dim * part.mlp_ratio)))
+    norm1, norm2 = _build_norm(part, part.dim), _build_norm(part, part.dim)
+    return MetaFormerBlock(module, ffn, norm1, norm2, drop_path=part.drop_path)
 
 
 class Backbone(nn.Module):

@@ -113,7 +113,10 @@ def _run_timed(
         batch = list(group)
         start = time.perf_counter()
         outcomes = _time_together(
-            study, batch, timeout, lambda part, n=len(batch), f=finished: watch("throughput", f + part * n, len(cells))
+            study,
+            batch,
+            timeout,
+            lambda part, n=len(batch), f=finished: watch("throughput", f + part * n, len(cells)),
         )
         seconds = (time.perf_counter() - start) / len(batch)
         for cell in batch:
@@ -162,7 +165,7 @@ def _time_once(study: Study, names: list[str], condition: Json, timeout: float |
 def _job(study: Study, kind: CellKind, names: Sequence[str], condition: Json) -> Json:
     return {
         "kind": kind,
-        "layouts": {name: study.layouts[name].to_dict() for name in names},
+        "layouts": {name: study.layouts[name].to_yaml_dict() for name in names},
         "condition": condition,
         "channels": study.input.channels,
         "classes": study.input.classes,

@@ -135,5 +135,3 @@ def run_jobs(
             todo.put(None)
         for worker in pool:
             worker.close()
-
-

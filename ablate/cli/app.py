@@ -1,0 +1,79 @@
+"""The Typer application and the options that several commands share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ablate.layout.layout import Layout
+
+app = typer.Typer(
+    name="ablate",
+    help="Architecture ablation and complexity analysis for vision backbones.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+
+LayoutText = Annotated[
+    str,
+    typer.Argument(
+        metavar="LAYOUT",
+        help="A rule or pattern such as 'alternate(conv, key_only)', or timm:NAME; with --study a layout's name.",
+    ),
+]
+StudyFile = Annotated[
+    str, typer.Argument(metavar="FILE", help="A study's YAML file, or a shipped study's name.")
+]
+FromStudy = Annotated[
+    str | None, typer.Option("--study", metavar="FILE", help="Take layouts by name from this study.")
+]
+Widths = Annotated[str | None, typer.Option(help="Channels of each stage: 64,128,320,512.")]
+Depths = Annotated[str | None, typer.Option(help="Blocks of each stage: 2,2,2,2.")]
+Heads = Annotated[str | None, typer.Option(help="Attention heads, one number or one per stage.")]
+HeadDim = Annotated[int | None, typer.Option(help="Channels per head aimed at, where --heads is not given.")]
+MlpRatio = Annotated[str | None, typer.Option(help="FFN expansion, one number or one per stage: 8,8,4,4.")]
+Ffn = Annotated[str | None, typer.Option(help="FFN: mlp or conv.")]
+Norm = Annotated[str | None, typer.Option(help="Norm: layer or batch.")]
+Stem = Annotated[str | None, typer.Option(help="Stem, such as 'overlap(stride=2)'.")]
+Resolution = Annotated[int, typer.Option(min=1, help="Height and width of the input in pixels.")]
+Channels = Annotated[int, typer.Option(min=1, help="Channels of the input.")]
+Classes = Annotated[int, typer.Option(min=1, help="Outputs of the classifier.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
+
+
+def read_layout(text: str, study: str | None = None, **options: Any) -> Layout:
+    """The layout that the command line describes. Raises `AblateError` for whatever is wrong with it."""
+    from ablate.layout.errors import AblateError, did_you_mean
+    from ablate.layout.layout import Layout
+
+    given = {key: value for key, value in options.items() if value is not None}
+    if study is not None:
+        from ablate.layout.load import load_study
+        from ablate.layout.shipped import find_study
+
+        layouts = load_study(find_study(study)).layouts
+        if text not in layouts:
+            raise AblateError(f"{study} has no layout {text!r}{did_you_mean(text, list(layouts))}")
+        return layouts[text].replace(**_lists(given)) if given else layouts[text]
+    return Layout(text, **_lists(given))
+
+
+def _lists(options: dict[str, Any]) -> dict[str, Any]:
+    """`widths="64,128"` as numbers; other options as they are."""
+    kinds: dict[str, type] = {"widths": int, "depths": int, "heads": int, "mlp_ratio": float}
+    return {key: _numbers(key, text, kinds[key]) if key in kinds else text for key, text in options.items()}
+
+
+def _numbers(option: str, text: str, kind: type) -> Any:
+    try:
+        numbers = [kind(item) for item in text.split(",")]
+    except ValueError:
+        noun = "whole numbers" if kind is int else "numbers"
+        raise typer.BadParameter(
+            f"expected {noun} separated by commas, got {text!r}", param_hint=f"--{option.replace('_', '-')}"
+        ) from None
+    return numbers if len(numbers) > 1 else numbers[0]

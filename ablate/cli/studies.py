@@ -1,0 +1,168 @@
+"""Commands about studies: run, check, show, status, report, search, schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ablate.cli.app import AsJson, StudyFile, app
+
+if TYPE_CHECKING:
+    from ablate.layout.study import Study
+    from ablate.run.ledger import Ledger
+
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results (default: results/STUDY).")
+]
+
+
+@app.command()
+def run(
+    file: StudyFile,
+    out: Out = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes (default: one a core).")
+    ] = None,
+    timeout: Annotated[float | None, typer.Option(min=0.1, help="Limit of one cell, in seconds.")] = None,
+    retry_failed: Annotated[bool, typer.Option(help="Run failed cells again.")] = False,
+) -> None:
+    """Measure what a study asks for and write tables, figures and report.html.
+
+    Cells that the ledger already holds are not run again. Exits with 1 when cells have failed.
+
+    Example: `ablate run layouts.yaml --out results/mine`
+    """
+    from ablate.cli.terminal import StudyProgress, print_warnings
+    from ablate.run.execute import run_study
+
+    study = _load(file)
+    print_warnings(study.warnings)
+    out = _folder(study, out)
+    with _ledger(out, create=True) as ledger:
+        try:
+            with StudyProgress() as progress:
+                summary = run_study(
+                    study,
+                    ledger,
+                    workers=workers,
+                    timeout=timeout,
+                    retry_failed=retry_failed,
+                    watch=progress.watch,
+                )
+        except KeyboardInterrupt:
+            typer.echo(
+                f"\nstopped; what is finished is kept. Go on with: ablate run {file} --out {out}", err=True
+            )
+            raise typer.Exit(130) from None
+        typer.echo(f"{summary.executed} cells executed, {summary.reused} reused, {summary.failed} failed")
+        _write_report(ledger, out)
+    raise typer.Exit(1 if summary.failed else 0)
+
+
+@app.command()
+def check(file: StudyFile) -> None:
+    """Check a study file and show every mistake in it, each with line and column.
+
+    Example: `ablate check layouts.yaml`
+    """
+    from ablate.cli.terminal import print_warnings
+    from ablate.run.plan import plan
+
+    study = _load(file)
+    print_warnings(study.warnings)
+    typer.echo(f"{file}: {len(study.layouts)} layouts, {len(plan(study))} cells")
+
+
+@app.command()
+def show(file: StudyFile, as_json: AsJson = False) -> None:
+    """Show the layouts of a study as they are resolved, stage by stage.
+
+    Example: `ablate show quickstart`
+    """
+    from ablate.cli.terminal import print_layouts, print_warnings
+
+    study = _load(file)
+    if as_json:
+        typer.echo(json.dumps({name: layout.to_dict() for name, layout in study.layouts.items()}, indent=2))
+        return
+    print_warnings(study.warnings)
+    print_layouts(study)
+
+
+@app.command()
+def status(file: StudyFile, out: Out = None, as_json: AsJson = False) -> None:
+    """Count the study's cells: done, stale, failed, missing.
+
+    Example: `ablate status layouts.yaml --out results/mine --json`
+    """
+    from ablate.cli.terminal import print_status
+    from ablate.run.plan import plan
+
+    study = _load(file)
+    cells = plan(study)
+    with _ledger(_folder(study, out), create=False) as ledger:
+        statuses = ledger.statuses(cells)
+        if as_json:
+            counts = dict.fromkeys(("done", "failed", "stale", "missing"), 0)
+            for state in statuses.values():
+                counts[state] += 1
+            typer.echo(json.dumps(counts))
+        else:
+            print_status(cells, statuses)
+
+
+@app.command()
+def report(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a study's results.")],
+) -> None:
+    """Write tables, figures and report.html again from what the ledger holds; a partly finished study will do.
+
+    Example: `ablate report results/quickstart`
+    """
+    with _ledger(directory, create=False) as ledger:
+        _write_report(ledger, directory)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of study files, for editors.
+
+    Example: `ablate schema > layouts.schema.json`
+    """
+    from ablate.layout.schema import study_json_schema
+
+    typer.echo(json.dumps(study_json_schema(), indent=2))
+
+
+def _load(file: str) -> Study:
+    from ablate.layout.load import load_study
+    from ablate.layout.shipped import find_study
+
+    return load_study(find_study(file))
+
+
+def _folder(study: Study, out: Path | None) -> Path:
+    return out if out is not None else Path("results") / study.name
+
+
+def _ledger(folder: Path, *, create: bool) -> Ledger:
+    from ablate.layout.errors import AblateError
+    from ablate.run.ledger import Ledger
+
+    path = folder / "ledger.sqlite"
+    if not create and not path.is_file():
+        raise AblateError(
+            f"{folder} holds no results yet (no ledger.sqlite); make them with: ablate run FILE --out {folder}"
+        )
+    return Ledger(path)
+
+
+def _write_report(ledger: Ledger, out: Path) -> None:
+    from ablate.report import write_report
+
+    fact = ledger.fact("study")
+    write_report(ledger.frame(), out, study=fact["name"], baseline=fact["baseline"])
+    typer.echo(f"report: {out / 'report.html'}")
