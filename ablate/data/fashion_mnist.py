@@ -1,0 +1,100 @@
+"""`fashion-mnist`: 60,000 + 10,000 grey images of clothes, 28 x 28 pixels, ten classes.
+
+Xiao, Rasul and Vollgraf, Fashion-MNIST: a Novel Image Dataset, 2017, arXiv 1708.07747.
+"""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ablate.data.dataset import TensorSplit
+from ablate.layout.errors import AblateError
+
+CLASSES = (
+    "T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
+)  # fmt: skip
+DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+FILES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+
+
+def fashion_mnist(data_dir: Path | None, cache: Path) -> tuple[TensorSplit, TensorSplit]:
+    """Training and test split, from `data_dir`, else Debian's package, else downloaded once into `cache`.
+
+    Raises `AblateError` when there is no way to the files, and names the three ways.
+    """
+    folder = find(data_dir) or download(cache)
+    train, test = (
+        TensorSplit(
+            torch.from_numpy(read_idx(folder / images)).unsqueeze(1),
+            torch.from_numpy(read_idx(folder / labels)).long(),
+        )
+        for images, labels in (FILES["train"], FILES["test"])
+    )
+    return train, test
+
+
+def find(data_dir: Path | None) -> Path | None:
+    """The folder with the four IDX files, or `None`: below `data_dir`, in any usual way, else Debian's."""
+    if data_dir is not None:
+        for folder in (data_dir, data_dir / "fashion-mnist", data_dir / "FashionMNIST" / "raw"):
+            if complete(folder):
+                return folder
+    return DEBIAN if complete(DEBIAN) else None
+
+
+def complete(folder: Path) -> bool:
+    """Whether a folder holds the four files, gzipped or not."""
+    return all(existing(folder / name) is not None for pair in FILES.values() for name in pair)
+
+
+def existing(path: Path) -> Path | None:
+    """The file itself or its gzipped form, whichever exists."""
+    return next((form for form in (path, path.with_name(path.name + ".gz")) if form.is_file()), None)
+
+
+def download(cache: Path) -> Path:
+    """Let torchvision fetch the files into `cache`; the folder they are in."""
+    from torchvision.datasets import FashionMNIST
+
+    folder = cache / "FashionMNIST" / "raw"
+    if not complete(folder):
+        try:
+            FashionMNIST(str(cache), download=True)
+        except Exception as error:  # whatever a network does
+            raise AblateError(
+                "fashion-mnist is not on this machine and cannot be downloaded "
+                f"({type(error).__name__}: {str(error).partition(chr(10))[0]}). Three ways to it: "
+                f"put the four IDX files (train-images-idx3-ubyte.gz, ...) into a folder and name it with "
+                f"--data-dir; install Debian's package dataset-fashion-mnist (it fills {DEBIAN}); "
+                f"or run once with a network (torchvision downloads into {cache})"
+            ) from error
+    return folder
+
+
+def read_idx(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """An IDX file of unsigned bytes, gzipped or not, as an array of its own shape.
+
+    The format: two zero bytes, the type (8 is unsigned byte), the number of axes, each axis as a big-endian
+    32-bit integer, then the bytes. Raises `AblateError` for anything else.
+    """
+    file = existing(path)
+    if file is None:
+        raise AblateError(f"{path}: no such file")
+    try:
+        data = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+    except (OSError, EOFError) as error:
+        raise AblateError(f"{file}: {error}") from error
+    if len(data) < 4 or data[:3] != b"\x00\x00\x08":
+        raise AblateError(f"{file}: not an IDX file of unsigned bytes")
+    header = 4 + 4 * data[3]
+    shape = tuple(int(size) for size in np.frombuffer(data[4:header], ">u4"))
+    if len(data) - header != int(np.prod(shape)):
+        raise AblateError(f"{file}: {len(data) - header:,} bytes of data where its header says {shape}")
+    return np.frombuffer(data, np.uint8, offset=header).reshape(shape).copy()
