@@ -1,0 +1,37 @@
+"""Token mixers without weights: the lower ends of an ablation."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from blocks.registry import register
+from blocks.sizes import odd
+
+
+@register("mixer", "pool")
+class PoolMixer(nn.Module):
+    """Average pooling minus the input (PoolFormer, Yu et al., 2022, eq. 4); the edge averages what is there.
+
+    No parameters, no MACs: pooling is reduction work.
+    """
+
+    def __init__(self, dim: int, *, size: int = 3):
+        super().__init__()
+        self.size = odd("size", size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(B, C, H, W)` -> `(B, C, H, W)`."""
+        return F.avg_pool2d(x, self.size, 1, self.size // 2, count_include_pad=False) - x
+
+
+@register("mixer", "identity")
+class IdentityMixer(nn.Module):
+    """No mixing at all (IdentityFormer, Yu et al., 2024): what the rest of the block does by itself."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(B, C, H, W)` -> `(B, C, H, W)`, the input itself."""
+        return x

@@ -1,0 +1,100 @@
+"""Softmax attention within local windows."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from blocks.registry import register
+from blocks.sizes import head_dim, positive
+
+
+@register("mixer", "window")
+class WindowAttention(nn.Module):
+    """Window attention with relative position bias (Swin, Liu et al., 2021, eq. 4), shifted on request.
+
+    The map is cut into windows of `size` x `size`; tokens attend within their window. With `shift` the
+    cuts move by size // 2, and tokens that are neighbours only around the edge of the image do not see
+    each other; along a side no longer than the window there is nothing to shift. A map that the windows
+    do not divide is padded to the right and below; padding is never attended to, so its content is of no
+    matter. MACs: 4NC^2 + 2w^2 N'C, where N' counts the padded tokens too.
+    """
+
+    def __init__(
+        self, dim: int, num_heads: int, *, size: int = 7, shift: bool = False, qkv_bias: bool = True
+    ):
+        super().__init__()
+        self.num_heads = num_heads
+        self.head_dim = head_dim(dim, num_heads)
+        self.size = positive("size", size)
+        self.shift = size // 2 if shift else 0
+        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
+        self.proj = nn.Linear(dim, dim)
+        # One bias per head and offset; rows are vertical offsets from -(size - 1) to size - 1.
+        self.relative_bias = nn.Parameter(torch.randn(num_heads, 2 * size - 1, 2 * size - 1) * 0.02)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(B, C, H, W)` -> `(B, C, H, W)`."""
+        B, C, H, W = x.shape
+        w = self.size
+        pad = -H % w, -W % w
+        shift = self.shift * (w < H), self.shift * (w < W)
+        qkv = self.qkv(x.permute(0, 2, 3, 1))  # (B, H, W, 3C): before padding, which so costs no projection
+        if any(pad):
+            qkv = F.pad(qkv, (0, 0, 0, pad[1], 0, pad[0]))
+        if any(shift):
+            qkv = qkv.roll((-shift[0], -shift[1]), (1, 2))
+        rows, columns = (H + pad[0]) // w, (W + pad[1]) // w
+        qkv = qkv.view(B, rows, w, columns, w, 3, self.num_heads, self.head_dim)
+        # (3, B, windows, h, w^2, d)
+        qkv = qkv.permute(5, 0, 1, 3, 6, 2, 4, 7).reshape(3, B, rows * columns, self.num_heads, w * w, -1)
+        y = self._attend(qkv, self._allowed(H, W, pad, shift, x.device))
+        y = y.view(B, rows, columns, self.num_heads, w, w, self.head_dim).permute(0, 1, 4, 2, 5, 3, 6)
+        y = y.reshape(B, rows * w, columns * w, C)
+        if any(shift):
+            y = y.roll(shift, (1, 2))
+        if any(pad):
+            y = y[:, :H, :W]
+        out: Tensor = self.proj(y)
+        return out.permute(0, 3, 1, 2)
+
+    def _attend(self, qkv: Tensor, allowed: Tensor | None) -> Tensor:
+        """Attention within windows: `(3, B, windows, h, L, d)` -> `(B, windows, h, L, d)` with L = size^2."""
+        bias = self._bias().to(qkv.dtype)
+        if allowed is None:  # windows are samples, the bias is shared
+            q, k, v = qkv.flatten(1, 2).unbind(0)
+            bias = bias.unsqueeze(0)
+        else:  # windows are heads: each has its own mask, shared by the samples
+            q, k, v = qkv.flatten(2, 3).unbind(0)
+            bias = torch.where(allowed.unsqueeze(1), bias, -torch.inf).flatten(0, 1).unsqueeze(0)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=bias).view(qkv.shape[1:])
+
+    def _bias(self) -> Tensor:
+        """The bias of every pair (i, j) of a window's tokens, `(h, L, L)`: the table at offset i - j."""
+        w = self.size
+        # unfold gives table[a + c, b + d]; with c = w - 1 - row of j that is the offset row i - row j
+        offsets = self.relative_bias.unfold(1, w, 1).unfold(2, w, 1).flip(3, 4)
+        return offsets.reshape(self.num_heads, w * w, w * w)
+
+    def _allowed(
+        self, H: int, W: int, pad: tuple[int, int], shift: tuple[int, int], device: torch.device
+    ) -> Tensor | None:
+        """Which pairs of a window may see each other, `(windows, L, L)`; None where all may.
+
+        Padding forms a group of its own in every window, so that no row is empty.
+        """
+        if not any(pad) and not any(shift):
+            return None
+        w = self.size
+        rows = _regions(H, pad[0], shift[0], device).view(-1, 1, w, 1)
+        columns = _regions(W, pad[1], shift[1], device).view(1, -1, 1, w)
+        padding = (rows == 2) | (columns == 2)
+        group = torch.where(padding, -1, 2 * rows + columns).flatten(2).flatten(0, 1)  # (windows, L)
+        return group.unsqueeze(1) == group.unsqueeze(2)
+
+
+def _regions(length: int, pad: int, shift: int, device: torch.device) -> Tensor:
+    """For each position along one padded and rolled side: 0 in place, 1 come around the edge, 2 padding."""
+    place = torch.arange(length + pad, device=device).roll(-shift)
+    return torch.where(place >= length, 2, (place < shift).long())
