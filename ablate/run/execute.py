@@ -52,7 +52,7 @@ def run_study(
     statuses = ledger.statuses(cells)
     settled = {"done"} if retry_failed else {"done", "failed"}
     todo = [cell for cell in cells if statuses[cell.key] not in settled]
-    facts = provenance()
+    facts = provenance().to_json()
     for kind, group in groupby(todo, key=lambda cell: cell.kind):
         batch = list(group)
         done = 0

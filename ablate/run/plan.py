@@ -12,7 +12,7 @@ import ablate
 import blocks
 from ablate.layout.layout import Layout
 from ablate.layout.study import Study
-from ablate.measure.device import device_name, resolve_device
+from ablate.measure.device import name_of, resolve
 from ablate.run.cell import Cell, CellKind, Json, digest
 from blocks.registry import source_hash
 
@@ -61,7 +61,7 @@ def cell_key(study: Study, name: str, kind: CellKind, condition: Mapping[str, An
     if kind == "audit":
         ingredients["peers"] = [metadata.version("fvcore"), metadata.version("ptflops")]
     if "device" in condition:
-        ingredients["device"] = device_name(resolve_device(condition["device"]))
+        ingredients["device"] = name_of(resolve(condition["device"]))
     if kind == "throughput":
         ingredients["baseline"] = study.layouts[baseline(study)].to_dict()
     return digest(ingredients)

@@ -35,14 +35,14 @@ def guarded(
 ) -> dict[str, Any]:
     """Run a job; an exception becomes a failed outcome with its reason: `oom`, `diverged` or `error`."""
     from ablate.measure.accuracy import Diverged
-    from ablate.measure.device import is_out_of_memory
+    from ablate.measure.device import out_of_memory
 
     try:
         return {"status": "done", "values": perform(job, progress), "reason": ""}
     except Diverged as error:
         return {"status": "diverged", "values": {}, "reason": str(error)}
     except Exception as error:
-        status = "oom" if is_out_of_memory(error) else "error"
+        status = "oom" if out_of_memory(error) else "error"
         reason = str(error).strip().partition("\n")[0]
         return {"status": status, "values": {}, "reason": f"{type(error).__name__}: {reason}"}
 
