@@ -1,0 +1,129 @@
+"""Tables of measurements: every memory cell, every latency, every training run."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ablate.report.main_table import latency_cell, measured, ratio_cell
+from ablate.report.metrics import metric, of_kind
+from ablate.report.numbers import fixed, significant
+from ablate.report.results import Results, describe
+from ablate.report.table import Cell, Column, Table, number, pixels
+
+
+def memory_table(results: Results) -> Table | None:
+    """Predicted memory by kind and kernel, and the measured peak beside it."""
+    planned = results.planned("memory")
+    if planned.empty:
+        return None
+    metrics = of_kind("memory")
+    rows, raw = [], []
+    for position, record in enumerate(planned.to_dict("records")):
+        row = planned.iloc[[position]]
+        cells = [measured(row, each.column, each.scale, each.digits) for each in metrics[:-1]]
+        peak, real = float(record["predicted_peak_bytes"]), float(record["measured_peak_bytes"])
+        cells.append(number(real, significant(real / metrics[-1].scale, 3)))
+        cells.append(
+            number(
+                real / peak if peak else float("nan"), fixed(real / peak, 3) if peak and real == real else ""
+            )
+        )
+        keys = (Cell(str(record[key]), sort=str(record[key])) for key in ("layout", "mode", "kernel"))
+        layout, mode, kernel = keys
+        rows.append((layout, pixels(record["resolution"]), mode, kernel, *cells))
+        condition = {
+            "resolution_px": record["resolution"],
+            "mode": record["mode"],
+            "batch": record.get("batch", 1),
+        }
+        raw.append(
+            {"layout": record["layout"], **condition, "kernel": record["kernel"], "status": record["status"]}
+        )
+        raw[-1] |= {each.column: record[each.column] for each in metrics}
+        raw[-1]["device_kernel"] = record["values"].get("device_kernel")
+    return Table(
+        "memory",
+        "Memory, predicted and measured",
+        "MiB; peaks are above the weights and the input.",
+        (
+            Column("Layout", left=True),
+            Column("px"),
+            Column("mode", left=True),
+            Column("kernel", left=True),
+            *(Column(each.label, "Predicted and measured (MiB)") for each in metrics),
+            Column("measured / predicted"),
+        ),
+        tuple(rows),
+        pd.DataFrame(raw),
+    )
+
+
+def throughput_table(results: Results) -> Table | None:
+    """Latency and throughput under every condition."""
+    planned = results.planned("throughput")
+    if planned.empty:
+        return None
+    speed = metric("throughput", "speed")
+    rows, raw = [], []
+    for position, record in enumerate(planned.to_dict("records")):
+        row = planned.iloc[[position]]
+        names = ("mode", "batch", "precision", "threads", "compile", "device")
+        condition = {key: record[key] for key in names if key in record and record[key] is not False}
+        cells = (
+            latency_cell(row),
+            measured(row, speed.column, 1.0, speed.digits),
+            ratio_cell(row, str(record["layout"])),
+        )
+        text = describe(condition)
+        rows.append(
+            (Cell(str(record["layout"])), pixels(record["resolution"]), Cell(text, sort=text), *cells)
+        )
+        raw.append({"layout": record["layout"], "resolution_px": record["resolution"], **condition})
+        raw[-1] |= {"status": record["status"]} | {
+            each.column: record[each.column] for each in of_kind("throughput")
+        }
+        raw[-1]["latency_ratio_to"] = record["values"].get("ratio_to")
+        process = record["values"].get("process_ms") or ()
+        raw[-1]["latency_of_processes_ms"] = " ".join(repr(float(value)) for value in process)
+    return Table(
+        "throughput",
+        "Latency and throughput",
+        "Median over calls and fresh processes; ± is half the 95 % interval between processes.",
+        (
+            Column("Layout", left=True),
+            Column("px"),
+            Column("condition", left=True),
+            Column("ms per batch"),
+            Column("images/s"),
+            Column("÷ baseline"),
+        ),
+        tuple(rows),
+        pd.DataFrame(raw),
+    )
+
+
+def seed_table(results: Results) -> Table | None:
+    """Every training run of the study, one row per seed."""
+    planned = results.planned("accuracy")
+    if planned.empty:
+        return None
+    metrics = of_kind("accuracy")
+    rows, raw = [], []
+    for position, record in enumerate(planned.to_dict("records")):
+        row = planned.iloc[[position]]
+        cells = [measured(row, each.column, each.scale, each.digits) for each in metrics]
+        cells = [cells[0], *(cell if cell.tone != "failed" else Cell("–") for cell in cells[1:])]
+        layout, seed = str(record["layout"]), int(record["seed"])
+        rows.append((Cell(layout, sort=layout), Cell(str(seed), sort=float(seed)), *cells))
+        names = ("dataset", "epochs", "recipe", "batch", "resolution", "precision", "subset")
+        condition = {key: record[key] for key in names if record.get(key) is not None}
+        raw.append({"layout": layout, "seed": seed, **condition, "status": record["status"]})
+        raw[-1] |= {each.column: record[each.column] for each in metrics}
+    return Table(
+        "seeds",
+        "Accuracy, every run",
+        "The runs behind the means; the same seed gives every layout the same order of images.",
+        (Column("Layout", left=True), Column("seed"), *(Column(each.title) for each in metrics)),
+        tuple(rows),
+        pd.DataFrame(raw),
+    )

@@ -1,0 +1,101 @@
+"""What a reader must know beside the numbers: missing cells, uncounted operators, what the seeds can resolve."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pandas as pd
+
+from ablate.report.accuracy import resolvable_points
+from ablate.report.numbers import plural, significant
+from ablate.report.results import Results
+
+RECONSTRUCTION = (
+    "key_only and LinGlo are reconstructions from the abstract of Li & Liu, arXiv:2207.00188; the paper's own "
+    "code and stage tables are not public."
+)
+
+
+def main_notes(results: Results) -> list[str]:
+    """The footnotes of the main table, in the order of their weight."""
+    notes = [missing_note(results), *uncounted_notes(results), resolvable_note(results), kernel_note(results)]
+    notes.append(RECONSTRUCTION if uses_reconstruction(results) else None)
+    return [note for note in notes if note]
+
+
+def missing_note(results: Results) -> str | None:
+    """How many planned cells have no number, and why."""
+    missing = results.not_done
+    if missing.empty:
+        return None
+    counts = Counter(zip(missing["kind"], missing["status"], strict=True))
+    parts = [f"{count} {kind} {status}" for (kind, status), count in sorted(counts.items())]
+    return (
+        f"{len(missing)} of {plural(len(results.frame), 'planned cell')} have no number: {', '.join(parts)}."
+    )
+
+
+def uncounted_notes(results: Results) -> list[str]:
+    """One note per layout that calls operators without a counting rule."""
+    done = results.done("complexity")
+    notes = []
+    for name in results.layouts:
+        operators = uncounted(done[done["layout"] == name]) if len(done) else []
+        if operators:
+            notes.append(
+                f"† {name}: operators without a counting rule, not in its MACs: {', '.join(operators)}."
+            )
+    return notes
+
+
+def uncounted(rows: pd.DataFrame) -> list[str]:
+    """Names of the operators that these complexity rows could not count."""
+    names = (str(name) for values in rows["values"] for name in values.get("uncounted") or ())
+    return list(dict.fromkeys(names))
+
+
+def resolvable_note(results: Results) -> str | None:
+    """What difference in accuracy the number of seeds can tell from chance."""
+    found = resolvable_points(results)
+    if found is None:
+        return None
+    points, seeds = found
+    return (
+        f"{plural(seeds, 'seed')} with this spread resolve a difference of about {significant(points, 2)} points in "
+        "top-1 (95 %, pooled spread); “not resolved”: the paired difference lies inside its own 95 % interval."
+    )
+
+
+def kernel_note(results: Results) -> str | None:
+    """Which of the two attention kernels the measuring device really uses."""
+    values = [*results.done("memory").get("values", []), *_memories(results)]
+    kernels = sorted({str(value["device_kernel"]) for value in values if value.get("device_kernel")})
+    if not kernels:
+        return None
+    return f"Predicted memory is given for both attention kernels; this device runs: {', '.join(kernels)}."
+
+
+def uses_reconstruction(results: Results) -> bool:
+    """Whether a layout uses key-only attention or is called LinGlo."""
+    texts = [f"{name} {text}".lower() for name, text in results.texts.items()]
+    return any(re.search(r"key.?only|linglo", text) for text in texts)
+
+
+def busy_note(results: Results) -> str | None:
+    """A warning when the load average was above the number of processors while times were measured."""
+    loads = []
+    for provenance in results.done("throughput").get("provenance", []):
+        load, cores = provenance.get("load_average"), provenance.get("cores")
+        if isinstance(load, int | float) and isinstance(cores, int) and load > cores:
+            loads.append(float(load))
+    if not loads:
+        return None
+    return (
+        f"The machine was busy during {plural(len(loads), 'timing cell')} (load average up to "
+        f"{significant(max(loads), 2)}): times may be too long; ratios suffer less."
+    )
+
+
+def _memories(results: Results) -> list[dict[str, object]]:
+    return [values.get("memory") or {} for values in results.done("complexity").get("values", [])]

@@ -1,0 +1,136 @@
+"""The outcome of a search: trials, the front among them, as a figure and a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ablate.report import style
+from ablate.report.metrics import METRICS
+from ablate.report.numbers import significant
+from ablate.report.style import PAPER
+from ablate.report.table import Cell, Column, Table, number
+
+_ALIASES = {"accuracy": "top1", "memory": "peak"}
+
+
+def split_objective(objective: str) -> tuple[str, bool]:
+    """`minimize macs` -> `("macs", True)`. Raises `ValueError` when the direction is neither word."""
+    direction, _, name = objective.strip().partition(" ")
+    if direction not in ("minimize", "maximize") or not name.strip():
+        raise ValueError(f"an objective reads 'minimize macs' or 'maximize accuracy', got {objective!r}")
+    return name.strip(), direction == "minimize"
+
+
+def on_front(trials: pd.DataFrame, objectives: Sequence[str]) -> pd.Series:
+    """Which trials no other trial beats in every objective; infeasible and unfinished trials are never on it."""
+    signs = {name: 1.0 if smaller else -1.0 for name, smaller in map(split_objective, objectives)}
+    usable = trials[list(signs)].notna().all(axis=1)
+    if "feasible" in trials:
+        usable &= trials["feasible"].astype(bool)
+    points = trials[list(signs)].to_numpy(dtype=float) * np.array(list(signs.values()))
+    found = []
+    for index, point in enumerate(points):
+        others = points[usable.to_numpy()]
+        beaten = ((others <= point).all(axis=1) & (others < point).any(axis=1)).any()
+        found.append(bool(usable.iloc[index] and not beaten))
+    return pd.Series(found, index=trials.index, dtype=bool)
+
+
+def pareto_figure(trials: pd.DataFrame, objectives: Sequence[str]) -> Figure:
+    """The first objective against each other one, with the front; one objective: its progress over trials.
+
+    `trials` has one row per trial: a column per objective (named as in `minimize macs`, raw units, NaN when
+    not evaluated), and if known `number`, `feasible` and `name` (shown beside points of the front).
+    """
+    names = [split_objective(objective)[0] for objective in objectives]
+    front = on_front(trials, objectives)
+    feasible = (
+        trials["feasible"].astype(bool) if "feasible" in trials else pd.Series(True, index=trials.index)
+    )
+    if len(names) == 1:
+        return _progress(trials, objectives[0], feasible)
+    figure, panels = style.axes(len(names) - 1, height=3.3)
+    for panel, other in zip(panels, names[1:], strict=True):
+        _, x_scale, x_title = axis_of(names[0])
+        _, y_scale, y_title = axis_of(other)
+        x, y = trials[names[0]] / x_scale, trials[other] / y_scale
+        panel.plot(
+            x[~feasible], y[~feasible], "x", color="#949494", markersize=4, label="breaks a constraint"
+        )
+        rest = feasible & ~front
+        panel.plot(x[rest], y[rest], "o", color="#56b4e9", markersize=4, markeredgecolor=PAPER, markeredgewidth=0.4,
+                   label="feasible")  # fmt: skip
+        order = x[front].sort_values().index
+        line = "-" if len(names) == 2 else ""
+        panel.plot(x[order], y[order], marker="o", linestyle=line, drawstyle="steps-post", color="#d55e00",
+                   markersize=5, label="Pareto front")  # fmt: skip
+        positive = [float(value) for value in x.dropna() if value > 0]
+        if positive and max(positive) / min(positive) > 3:
+            style.log_axis(panel.xaxis, positive)
+        panel.set_xlabel(x_title)
+        panel.set_ylabel(y_title)
+        panel.margins(0.08)
+    handles, labels = panels[0].get_legend_handles_labels()
+    shown = [(h, text) for h, text in zip(handles, labels, strict=True) if len(h.get_xdata())]
+    style.legend(figure, [h for h, _ in shown], [text for _, text in shown])
+    return figure
+
+
+def _progress(trials: pd.DataFrame, objective: str, feasible: pd.Series) -> Figure:
+    name, smaller = split_objective(objective)
+    _, scale, title = axis_of(name)
+    number_of = trials["number"] if "number" in trials else pd.Series(range(len(trials)), index=trials.index)
+    values = trials[name] / scale
+    usable = values.where(feasible)
+    best = usable.cummin() if smaller else usable.cummax()
+    figure, (panel,) = style.axes()
+    panel.plot(
+        number_of, values.where(~feasible), "x", color="#949494", markersize=4, label="breaks a constraint"
+    )
+    panel.plot(number_of, usable, "o", color="#56b4e9", markersize=4, label="feasible")
+    panel.plot(number_of, best.ffill(), "-", drawstyle="steps-post", color="#d55e00", label="best so far")
+    panel.set_xlabel("Trial")
+    panel.set_ylabel(title)
+    style.legend(figure, *panel.get_legend_handles_labels())
+    return figure
+
+
+def trial_table(trials: pd.DataFrame, objectives: Sequence[str]) -> Table:
+    """The front's trials, best in the first objective first; the CSV has all trials."""
+    front = on_front(trials, objectives)
+    named = [split_objective(objective) for objective in objectives]
+    shown = trials[front].sort_values(named[0][0], ascending=named[0][1])
+    texts = [column for column in ("number", "name", "layout", "text") if column in trials]
+    rows = []
+    for record in shown.to_dict("records"):
+        cells = [Cell(str(record[column]), sort=_sortable(record[column])) for column in texts]
+        for name, _ in named:
+            digits, scale, _title = axis_of(name)
+            value = float(record[name])
+            cells.append(number(value, significant(value / scale, digits)))
+        rows.append(tuple(cells))
+    heads = {"number": "trial", "name": "Layout", "layout": "Layout", "text": "definition"}
+    columns = (
+        *(Column(heads[column], left=column != "number") for column in texts),
+        *(Column(axis_of(name)[2]) for name, _ in named),
+    )
+    caption = f"{len(shown)} of {len(trials)} trials are on the front: {', '.join(objectives)}."
+    raw = trials.assign(on_front=front)
+    return Table("search", "Search: the Pareto front", caption, columns, tuple(rows), raw)
+
+
+def axis_of(name: str) -> tuple[int, float, str]:
+    """Digits, scale and title of an objective: those of the metric with this name, else the name itself."""
+    wanted = _ALIASES.get(name, name)
+    for metric in METRICS:
+        if metric.name == wanted:
+            return metric.digits, metric.scale, metric.title
+    return 4, 1.0, name
+
+
+def _sortable(value: object) -> float | str:
+    return float(value) if isinstance(value, int | float) else str(value)

@@ -1,0 +1,184 @@
+"""How figures look: one colour per mixer and one line style per rule in every figure, and readable axes."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+INK = "#1f2328"
+GRID = "#d8dee4"
+PAPER = "#fefefe"
+WIDTH = 7.0  # inches: a paper's full text width
+_RULE_LINES: Mapping[str, Any] = {
+    "alternate": "-",
+    "graft": (0, (4, 1.6)),
+    "": (0, (1.2, 1.4)),
+    "timm": (0, (6, 1.5, 1.2, 1.5)),
+}
+_RULE_MARKERS: Mapping[str, str] = {"alternate": "o", "graft": "s", "": "D", "timm": "^"}
+# Order of the colour-blind-safe palette; the four rivals of every study get the most distinct ones.
+_MIXERS = ("key_only", "sra", "window", "softmax", "linear", "convnext", "mbconv", "pool", "identity", "conv")
+_SERIES_MARKERS = "osD^vP*Xdp"
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colour, line style and marker of one layout, the same in every figure of a report."""
+
+    color: str
+    line: Any
+    marker: str
+
+
+def palette() -> list[str]:
+    """seaborn's ten colour-blind-safe colours, as hex; the yellow one darkened to be seen on white."""
+    colors = [str(color) for color in sns.color_palette("colorblind").as_hex()]
+    return ["#b8a300" if color == "#ece133" else color for color in colors]
+
+
+def looks(texts: Mapping[str, str]) -> dict[str, Look]:
+    """A look for every layout: by mixer (colour) and rule (line, marker) where these tell all layouts apart,
+    else one colour and marker for each layout."""
+    words = {name: (_mixer(f"{text}"), _rule(text)) for name, text in texts.items()}
+    if len(set(words.values())) == len(words) and all(mixer for mixer, _ in words.values()):
+        colors = dict(zip(_MIXERS, palette(), strict=True))
+        return {
+            name: Look(colors[mixer], _RULE_LINES[rule], _RULE_MARKERS[rule])
+            for name, (mixer, rule) in words.items()
+        }
+    colors_cycle = palette()
+    lines = list(_RULE_LINES.values())
+    found = {}
+    for index, name in enumerate(texts):
+        turn, place = divmod(index, len(colors_cycle))
+        found[name] = Look(colors_cycle[place], lines[turn % len(lines)], _SERIES_MARKERS[place])
+    return found
+
+
+def _mixer(text: str) -> str:
+    """The mixer a layout is about: the one it names beside plain convolution; empty when it names none or several."""
+    named = {word for word in re.findall(r"[a-z_]+", text.lower()) if word in _MIXERS}
+    others = named - {"conv"} or named
+    return next(iter(others)) if len(others) == 1 else ""
+
+
+def _rule(text: str) -> str:
+    found = re.match(r"\s*(alternate|graft|timm)", text)
+    return found.group(1) if found else ""
+
+
+@contextmanager
+def paper_style() -> Iterator[None]:
+    """Settings under which figures are made and saved: small sans-serif type, light grid, reproducible files."""
+    settings: dict[str, Any] = {
+        **sns.axes_style("ticks"),
+        "font.family": ["sans-serif"],
+        "font.sans-serif": ["DejaVu Sans"],
+        "font.size": 8,
+        "axes.titlesize": 8.5,
+        "axes.labelsize": 8,
+        "xtick.labelsize": 7.5,
+        "ytick.labelsize": 7.5,
+        "legend.fontsize": 7.5,
+        "legend.frameon": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "axes.linewidth": 0.7,
+        "xtick.major.width": 0.7,
+        "ytick.major.width": 0.7,
+        "grid.color": GRID,
+        "grid.linewidth": 0.6,
+        "lines.linewidth": 1.4,
+        "lines.markersize": 4.2,
+        "errorbar.capsize": 2,
+        "text.color": INK,
+        "axes.labelcolor": INK,
+        "axes.edgecolor": INK,
+        "xtick.color": INK,
+        "ytick.color": INK,
+        "xtick.labelcolor": INK,
+        "ytick.labelcolor": INK,
+        "svg.fonttype": "none",
+        "svg.hashsalt": "ablate",
+        "pdf.fonttype": 42,
+        "savefig.dpi": 200,
+        "figure.constrained_layout.use": True,
+    }
+    with mpl.rc_context(settings):
+        yield
+
+
+def axes(columns: int = 1, *, height: float = 3.1, share_y: bool = False) -> tuple[Figure, list[Axes]]:
+    """A figure with one row of panels; it belongs to no window and needs no closing."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    grid = figure.subplots(1, columns, sharey=share_y, squeeze=False)
+    found = list(grid[0])
+    for panel in found:
+        sns.despine(ax=panel)
+    return figure, found
+
+
+def legend(
+    figure: Figure,
+    handles: Sequence[Any],
+    labels: Sequence[str],
+    *,
+    side: Literal["right", "below"] = "right",
+) -> None:
+    """A legend outside the panels; constrained layout makes room for it, so it is never clipped."""
+    if side == "right":
+        figure.legend(handles, labels, loc="outside right upper", handlelength=2.8)
+    else:
+        figure.legend(
+            handles, labels, loc="outside lower center", ncols=min(len(labels), 4), handlelength=2.8
+        )
+
+
+def resolution_axis(panel: Axes, resolutions: Sequence[float]) -> None:
+    """A logarithmic x axis with ticks at the resolutions themselves, thinned where they would touch."""
+    panel.set_xscale("log")
+    panel.set_xlabel("Resolution (px)")
+    low, high = min(resolutions), max(resolutions)
+    width = panel.get_figure(root=True).get_figwidth() / max(len(panel.get_figure(root=True).axes), 1)  # type: ignore[union-attr]
+    gap = math.log(high / low) / max(2.0, 2.1 * width) if high > low else 0.0
+    kept: list[float] = []
+    for value in sorted(set(resolutions), reverse=True):
+        if not kept or math.log(kept[-1] / value) >= gap:
+            kept.append(value)
+    panel.xaxis.set_major_locator(FixedLocator(sorted(kept)))
+    panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    panel.xaxis.set_minor_locator(NullLocator())
+    margin = (high / low) ** 0.05 if high > low else 1.25
+    panel.set_xlim(low / margin, high * margin)
+
+
+def log_axis(axis: Axis, values: Sequence[float]) -> None:
+    """A logarithmic axis with plain numbers: 1, 2, 5 in every decade when there are few decades."""
+    (axis.axes.set_yscale if axis.axis_name == "y" else axis.axes.set_xscale)("log")
+    low, high = min(values), max(values)
+    decades = math.log10(high / low) if high > low else 0.0
+    subs = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if decades < 0.8 else (1.0, 2.0, 5.0) if decades < 3 else (1.0,)
+    axis.set_major_locator(LogLocator(base=10, subs=subs, numticks=20))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
+    if high == low:  # one point: room on both sides, so that it does not sit in a corner
+        limits = (low / 2, high * 2)
+        (axis.axes.set_ylim if axis.axis_name == "y" else axis.axes.set_xlim)(*limits)
+
+
+def stage_color(index: int, count: int) -> str:
+    """Colours of stages from light to dark, told apart in greyscale too."""
+    shades = sns.color_palette("cividis_r", max(count, 2)).as_hex()
+    return str(shades[index])
