@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 
 class AblateError(Exception):
-    """A mistake in the user's input. The command line prints it and exits with 2; it never shows a traceback."""
+    """A mistake in the user's input. The command line prints it and exits with 2."""
 
 
 @dataclass(frozen=True)

@@ -191,7 +191,7 @@ class Layout:
         return entry | {"ffn": str(self.ffn), "norm": str(self.norm), "drop_path": self.drop_path}
 
     def build(self, classes: int = 1000, channels: int = 3, *, features_only: bool = False) -> nn.Module:
-        """The network: images `(B, channels, H, W)` to logits `(B, classes)`, or to a list of feature maps."""
+        """The network: images `(B, channels, H, W)` to logits `(B, classes)`, or to its feature maps."""
         from ablate.model import build
 
         return build(self, classes=classes, channels=channels, features_only=features_only)

@@ -1,5 +1,4 @@
-"""The pattern language: text such as `alternate(conv, key_only)` or `[conv conv]*2 | key_only` to lists of
-blocks.
+"""The pattern language: `alternate(conv, key_only)` or `[conv conv]*2 | key_only` to cycles of blocks.
 
     layout  = rule | stage { "|" stage } ;
     rule    = "alternate" "(" block { "," block } ")"
@@ -172,7 +171,7 @@ class _Parser:
         return token
 
     def at_rule(self) -> bool:
-        """Whether the text begins like a rule: a rule's name, or a name whose first argument is a bare word."""
+        """Whether the text begins like a rule: with its name, or a name whose arguments are bare words."""
         kinds = [(t.kind, t.text) for t in self.tokens[:4]]
         if len(kinds) < 4 or kinds[0][0] != "name" or kinds[1] != ("mark", "("):
             return kinds[0][1] in RULES and kinds[0][0] == "name"

@@ -31,7 +31,7 @@ _LISTS = ("widths", "depths", "heads", "mlp_ratio")
 
 @dataclass(frozen=True)
 class Stage:
-    """The blocks at one resolution: `width` channels, `heads` for attention, an FFN of `mlp_ratio * width`."""
+    """The blocks at one resolution: `width` channels, `heads` of attention, FFNs of `mlp_ratio * width`."""
 
     blocks: tuple[BlockCall, ...]
     width: int
@@ -77,6 +77,10 @@ def resolve(settings: LayoutSettings, *, check: bool = True) -> Resolved:
         )
     if key == "layout" and text.strip().startswith("timm:"):
         out.timm = text.strip()[len("timm:") :].strip()
+        for name in LayoutSettings.model_fields:
+            if name not in ("layout", "stages") and getattr(settings, name) is not None:
+                message = f"{name!r} does not apply to a model of timm"
+                out.mistakes.append(Mistake(message, (name,), at_key=True))
         if check:
             out.mistakes += _check_timm(out.timm, text)
         return out

@@ -39,40 +39,46 @@ Depths: TypeAlias = Annotated[
 
 
 class Defaults(Model):
-    """Settings that hold for a layout; every one may be left out. One number means the same for every stage."""
+    """Settings of a layout; every one may be left out. One number means the same for every stage."""
 
-    stem: StrictStr | None = Field(None, description="Stem, with its arguments: overlap(stride=4) (default).")
-    downsample: StrictStr | None = Field(
-        None, description="Part before each further stage: overlap(stride=2) (default)."
+    stem: StrictStr | None = Field(
+        default=None, description="Stem, with its arguments: overlap(stride=4) (default)."
     )
-    widths: Counts | None = Field(None, description="Channels of each stage; default 64, 128, 320, 512.")
+    downsample: StrictStr | None = Field(
+        default=None, description="Part before each further stage: overlap(stride=2) (default)."
+    )
+    widths: Counts | None = Field(
+        default=None, description="Channels of each stage; default 64, 128, 320, 512."
+    )
     depths: Depths | None = Field(
-        None, description="Blocks in each stage; the pattern is cycled to fill them. Default 2."
+        default=None, description="Blocks in each stage; the pattern is cycled to fill them. Default 2."
     )
     heads: Counts | None = Field(
-        None, description="Attention heads of each stage; default: from head_dim, two at least."
+        default=None, description="Attention heads of each stage; default: from head_dim, two at least."
     )
-    head_dim: Count | None = Field(None, description="Channels of one head aimed at, default 32.")
+    head_dim: Count | None = Field(default=None, description="Channels of one head aimed at, default 32.")
     mlp_ratio: Ratios | None = Field(
-        None, description="Hidden width of the FFN as a multiple of the stage's width, default 4."
+        default=None, description="Hidden width of the FFN as a multiple of the stage's width, default 4."
     )
     ffn: StrictStr | None = Field(
-        None, description="Feed-forward network of MetaFormer blocks: mlp (default)."
+        default=None, description="Feed-forward network of MetaFormer blocks: mlp (default)."
     )
-    norm: StrictStr | None = Field(None, description="Normalisation of MetaFormer blocks: layer (default).")
+    norm: StrictStr | None = Field(
+        default=None, description="Normalisation of MetaFormer blocks: layer (default)."
+    )
     drop_path: Annotated[float, Strict(), Field(ge=0, lt=1)] | None = Field(
-        None, description="Stochastic depth of the last block (it rises linearly from 0), default 0."
+        default=None, description="Stochastic depth of the last block (it rises linearly from 0), default 0."
     )
 
 
 class LayoutSettings(Defaults):
-    """One layout: `layout` (a rule, a pattern or timm:NAME) or `stages`, and what differs from the defaults."""
+    """One layout: `layout` (a rule, a pattern, timm:NAME) or `stages`, and what differs from the defaults."""
 
     layout: StrictStr | None = Field(
-        None, description="A rule, a pattern cycled to fill depths, or timm:NAME."
+        default=None, description="A rule, a pattern cycled to fill depths, or timm:NAME."
     )
     stages: StrictStr | None = Field(
-        None, description="A pattern that spells every block out; its depths are what is written."
+        default=None, description="A pattern that spells every block out; its depths are what is written."
     )
 
 
