@@ -25,14 +25,21 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def names() -> tuple[str, ...]:
-    """The names that `load` knows; besides, `folder:PATH` names any image folder."""
+    """The names that `load` knows; besides, `folder:PATH`, or a path with a slash, is any image folder."""
     return NAMES
 
 
 def check_name(name: str) -> None:
     """Raise `AblateError` when `load` would not know this name."""
-    if name not in NAMES and not name.startswith(FOLDER):
+    if name not in NAMES and folder_of(name) is None:
         raise AblateError(f"unknown dataset {name!r}{did_you_mean(name, (*NAMES, FOLDER + 'PATH'))}")
+
+
+def folder_of(name: str) -> Path | None:
+    """The image folder that a name means: after `folder:`, or any name with a slash in it; else `None`."""
+    if not name.startswith(FOLDER) and "/" not in name:
+        return None
+    return Path(name.removeprefix(FOLDER)).expanduser()
 
 
 def cache_dir() -> Path:
@@ -59,7 +66,8 @@ def load(
     if size is not None and min(size) < 1:
         raise AblateError(f"resolution must be at least 1 pixel, got {resolution}")
     where = Path(data_dir) if data_dir is not None else None
-    dataset = _folder(name, size) if name.startswith(FOLDER) else _tensors(name, where)
+    images = folder_of(name)
+    dataset = _tensors(name, where) if images is None else _folder(name, images, size)
     if subset is not None and subset != len(dataset.train):
         kept, _ = stratified(dataset.train.labels, subset, seed)
         dataset = replace(dataset, train=dataset.train.select(kept))
@@ -81,10 +89,10 @@ def _tensors(name: str, data_dir: Path | None) -> Dataset:
     return Dataset(name, train, test, classes, channels, size, size, mean, std, flip=name != "digits")
 
 
-def _folder(name: str, size: tuple[int, int] | None) -> Dataset:
+def _folder(name: str, root: Path, size: tuple[int, int] | None) -> Dataset:
     """An image folder, decoded straight to the wanted size."""
     size = size or (FOLDER_RESOLUTION, FOLDER_RESOLUTION)
-    splits, classes = folder.image_folder(Path(name.removeprefix(FOLDER)).expanduser(), size)
+    splits, classes = folder.image_folder(root, size)
     train = splits["train"]
     if isinstance(train, TensorSplit):
         mean, std = pixel_statistics(train.images)

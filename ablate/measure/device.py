@@ -123,3 +123,11 @@ def autocast(precision: str, device: torch.device) -> Iterator[None]:
         raise AblateError(f"unknown precision {precision!r}; known: fp32, bf16")
     with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
         yield
+
+
+def release_memory(device: torch.device) -> None:
+    """Give unused cached memory back, so that one trial does not weigh on the next."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()

@@ -96,8 +96,8 @@ def unpaired_difference(a: Sequence[float], b: Sequence[float]) -> Difference:
 def resolved(a: Mapping[int, float], b: Mapping[int, float]) -> bool:
     """Whether two layouts, each `{seed: value}`, differ at 95 %: paired where seeds allow.
 
-    With fewer than two common seeds the two are independent samples; with fewer than two values on either side
-    nothing is resolved.
+    With fewer than two common seeds the two are independent samples; with fewer than two values on either
+    side nothing is resolved.
     """
     if len(a.keys() & b.keys()) >= 2:
         return paired_difference(a, b).resolved
@@ -125,7 +125,7 @@ def seeds_needed(sd: float, difference: float, most: int = 1000) -> int | None:
 
 
 def pooled_sd(groups: Sequence[Sequence[float]]) -> float | None:
-    """One standard deviation for several groups, each about its own mean. `None` when no group has two values."""
+    """One standard deviation for several groups, each about its own mean; `None` if none has two values."""
     freedom = sum(len(group) - 1 for group in groups if len(group) > 1)
     if freedom == 0:
         return None
