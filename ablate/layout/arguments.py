@@ -45,7 +45,9 @@ def check_values(
     `supplied` are the positional arguments as the model would give them. The block must have passed
     `check_word`. The objection is placed at the argument that it names.
     """
-    message = _objection(word.call, kinds, supplied)
+    import blocks
+
+    message = _objection(blocks.get(word.call.name, *kinds), word.call, supplied)
     if not message:
         return None
     named = [key for key, _ in word.call.args if re.search(rf"\b{re.escape(key)}\b", message)]
@@ -54,12 +56,9 @@ def check_values(
 
 
 @lru_cache(maxsize=100_000)
-def _objection(call: BlockCall, kinds: tuple[Kind, ...], supplied: tuple[tuple[str, Value], ...]) -> str:
+def _objection(entry: Entry, call: BlockCall, supplied: tuple[tuple[str, Value], ...]) -> str:
     import torch
 
-    import blocks
-
-    entry = blocks.get(call.name, *kinds)
     try:
         with torch.device("meta"):
             entry.build(dict(supplied), call.kwargs)
@@ -70,8 +69,13 @@ def _objection(call: BlockCall, kinds: tuple[Kind, ...], supplied: tuple[tuple[s
     return ""
 
 
-def _argument_problems(entry: Entry, call: BlockCall) -> Iterator[tuple[str, bool, str]]:
+@lru_cache(maxsize=100_000)
+def _argument_problems(entry: Entry, call: BlockCall) -> tuple[tuple[str, bool, str], ...]:
     """(argument, whether its name is what is wrong, message)."""
+    return tuple(_find_problems(entry, call))
+
+
+def _find_problems(entry: Entry, call: BlockCall) -> Iterator[tuple[str, bool, str]]:
     arguments = entry.arguments
     for key, value in call.args:
         if key in entry.supplied:
@@ -81,7 +85,7 @@ def _argument_problems(entry: Entry, call: BlockCall) -> Iterator[tuple[str, boo
             yield key, True, f"unknown argument {key!r} of {entry.name!r}{known}"
         elif not _fits(value, arguments[key].annotation):
             wanted = " or ".join(_wanted(arguments[key].annotation))
-            message = f"argument {key!r} of {entry.name!r} must be {wanted}, got {format_value(value)}"
+            message = f"argument {key!r} of {entry.name!r} must be {wanted}, got {value if isinstance(value, str) else format_value(value)}"
             choices = [str(choice) for choice in _choices(arguments[key].annotation)]
             near = did_you_mean(str(value), choices)
             yield key, False, message + (near if near.startswith("; did") else "")

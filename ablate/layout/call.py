@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TypeAlias
+
+_WORD = re.compile(r"[^\W\d][\w-]*")
 
 Value: TypeAlias = int | float | bool | str | None
 
 
 def format_value(value: Value) -> str:
-    """A value as the language writes it: `true`, `none`, `7`, `3.5`, `decay`."""
+    """A value as the language writes it: `true`, `none`, `7`, `3.5`, `decay`; other text stands in quotes."""
     if isinstance(value, bool) or value is None:
         return str(value).lower()
+    if isinstance(value, str) and (not _WORD.fullmatch(value) or value in ("true", "false", "none", "null")):
+        return f'"{value}"' if "'" in value else f"'{value}'"
     return str(value)
 
 

@@ -73,19 +73,19 @@ class Entries:
             return
         expanded = expand(entry, value, lists)
         for one in expanded:
-            first = self.names.setdefault(one.name, entry)
-            if list(self.names).count(one.name) and (first != entry or self._seen(one, expanded)):
-                self.mistakes.append(self._same_name(one, first, value, lists))
+            if one.name in self.names:
+                self.mistakes.append(self._same_name(one, self.names[one.name], value, lists))
                 return
+            if not one.name.strip() or not one.name.isprintable():
+                self.mistakes.append(
+                    Mistake("a layout's name is one line of text", ("layouts", entry), at_key=True)
+                )
+                return
+            self.names[one.name] = entry
         for one in expanded:
             layout = self._layout(one)
             if layout is not None:
                 self.layouts[one.name] = layout
-
-    @staticmethod
-    def _seen(one: Expanded, expanded: list[Expanded]) -> bool:
-        """Whether an earlier combination of the same entry has this name."""
-        return next(other for other in expanded if other.name == one.name) is not one
 
     @staticmethod
     def _same_name(one: Expanded, first: str, value: Any, lists: dict[str, list[Any]]) -> Mistake:
@@ -105,9 +105,10 @@ class Entries:
             self._keep(mistakes, one, own)
             # the settings that are well formed are still looked at
             own = {key: own[key] for key in own if key not in {m.path[0] for m in mistakes if m.path}}
-            self._keep(self._resolved(own, one)[1], one, own)
+            if "layout" in own or "stages" in own:
+                self._keep(self._resolved(own)[1], one, own)
             return None
-        settings, mistakes = self._resolved(own, one)
+        settings, mistakes = self._resolved(own)
         self._keep(mistakes, one, own)
         if mistakes:
             return None
@@ -117,7 +118,7 @@ class Entries:
         ]
         return layout
 
-    def _resolved(self, own: dict[str, Any], one: Expanded) -> tuple[LayoutSettings, list[Mistake]]:
+    def _resolved(self, own: dict[str, Any]) -> tuple[LayoutSettings, list[Mistake]]:
         text = own.get("layout")
         inherited = {} if isinstance(text, str) and text.strip().startswith("timm:") else dict(self.defaults)
         if "stages" in own:

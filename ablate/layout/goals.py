@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from ablate.layout.errors import did_you_mean
-from ablate.layout.quantity import parse_quantity
+from ablate.layout.quantity import NUMBER, parse_quantity
 
 Metric: TypeAlias = Literal["params", "macs", "flops", "memory", "latency", "accuracy"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
@@ -64,16 +64,20 @@ def parse_constraint(text: Any) -> Constraint:
     """`params <= 3.4M`, `memory <= 512MiB`, `latency <= 5ms`, `accuracy >= 70%`. Raises `ValueError`."""
     if isinstance(text, Constraint):
         return text
-    match = re.fullmatch(r"\s*(\S+?)\s*(<=|>=)\s*(\S.*?)\s*", text) if isinstance(text, str) else None
+    match = re.fullmatch(r"\s*(\w+)\s*([<>=]+)\s*(\S.*?)\s*", text) if isinstance(text, str) else None
     if match is None:
         raise ValueError(f"expected a constraint such as 'params <= 3.4M', got {text!r}")
     word, op, bound = match.groups()
     metric = _metric(word)
+    if op not in get_args(Comparison):
+        raise ValueError(f"unknown comparison {op!r}; use <= or >=")
     number = bound
     if metric == "accuracy":
         number = bound.removesuffix("%").strip()
     elif metric == "latency":
         number = bound.removesuffix("ms").strip()
+        if not re.fullmatch(NUMBER, number):
+            raise ValueError(f"expected milliseconds such as 5ms, got {bound!r}")
     elif bound.endswith("%"):
         raise ValueError(f"{metric} is not a percentage, got {bound!r}")
     value = float(parse_quantity(number, memory=metric == "memory"))

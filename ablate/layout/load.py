@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -13,7 +13,7 @@ from ablate.layout.errors import LayoutError, Mistake, did_you_mean
 from ablate.layout.resolve import resolve
 from ablate.layout.settings import Defaults, LayoutSettings, plain_mistakes
 from ablate.layout.source import Source, parse_source, read_source
-from ablate.layout.study import Input, Match, Measure, ReportOptions, Search, Study, StudyFile
+from ablate.layout.study import Input, Match, Measure, ReportOptions, Search, Space, Study, StudyFile
 
 
 def load_study(path: str | Path, *, check: bool = True) -> Study:
@@ -59,8 +59,7 @@ class _Loader:
         measure: Measure = self.section("measure")
         report: ReportOptions = self.section("report")
         search: Search | None = self.section("search")
-        if search is not None:
-            self.check_space(search, defaults)
+        self.check_space(defaults)
         if not entries.names and search is None and "layouts" not in self.mistaken():
             self.mistakes.append(Mistake("a study needs `layouts` or `search`"))
         self.check_together(entries, match, measure, report)
@@ -148,12 +147,19 @@ class _Loader:
             self.check = False
         return tuple(files)
 
-    def check_space(self, search: Search, defaults: dict[str, Any]) -> None:
+    def check_space(self, defaults: dict[str, Any]) -> None:
         """The lists of a search's space agree in length, and its patterns are patterns of one stage."""
-        space, above = search.space, ("search", "space")
-        lengths = {"depths": space.depths, "widths": space.widths}
-        if space.patterns is not None and not _one_list(self.data, above):
-            lengths["patterns"] = space.patterns  # type: ignore[assignment]
+        above = ("search", "space")
+        given = self.data.get("search")
+        given = given.get("space") if isinstance(given, dict) else None
+        space = _valid_space(given)
+        patterns = given.get("patterns") if isinstance(given, dict) else None
+        flat = isinstance(patterns, list) and not any(isinstance(one, list) for one in patterns)
+        lengths = {
+            "depths": space.depths,
+            "widths": space.widths,
+            "patterns": None if flat else space.patterns,
+        }
         counts = {name: len(value) for name, value in lengths.items() if value is not None}
         first = next(iter(counts), None)
         for name, count in counts.items():
@@ -168,7 +174,7 @@ class _Loader:
         }
         for i, stage in enumerate(space.patterns or ()):
             for j, text in enumerate(stage):
-                path = (*above, "patterns", j) if _one_list(self.data, above) else (*above, "patterns", i, j)
+                path = (*above, "patterns", j) if flat else (*above, "patterns", i, j)
                 settings = LayoutSettings.model_validate(
                     {**base, "layout": text, "widths": widths, "depths": 1}
                 )
@@ -183,7 +189,13 @@ class _Loader:
     def check_together(
         self, entries: Entries, match: Match | None, measure: Measure, report: ReportOptions
     ) -> None:
-        """What only two sections together can say."""
+        """What only two sections together can say, and what a broken section hides."""
+        given = self.data.get("match")
+        if match is None and isinstance(given, dict):
+            quantities = [key for key in given if key in ("params", "macs", "memory")]
+            if len(quantities) > 1 and not any(one.path == ("match",) for one in self.mistakes):
+                message = f"match one quantity, not {' and '.join(quantities)}"
+                self.mistakes.append(Mistake(message, ("match",)))
         if report.baseline is not None and report.baseline not in entries.names:
             hint = did_you_mean(report.baseline, tuple(entries.names))
             message = f"unknown layout {report.baseline!r}{hint}"
@@ -204,7 +216,6 @@ class _Loader:
 
 def _annotated(key: str) -> Any:
     """A field's type with its constraints, for validation by itself."""
-    from typing import Annotated
 
     info = StudyFile.model_fields[key]
     return Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
@@ -212,7 +223,6 @@ def _annotated(key: str) -> Any:
 
 def _model(annotation: Any) -> Any:
     """The model of `Model` or `Model | None`."""
-    from typing import get_args
 
     return next(
         (one for one in get_args(annotation) if isinstance(one, type) and issubclass(one, BaseModel)),
@@ -220,11 +230,16 @@ def _model(annotation: Any) -> Any:
     )
 
 
-def _one_list(data: dict[str, Any], path: tuple[str, ...]) -> bool:
-    """Whether the space's patterns are written as one list for all stages."""
-    for key in path:
-        data = data[key]
-    return all(isinstance(text, str) for text in data["patterns"])
+def _valid_space(given: Any) -> Space:
+    """Those parts of a search's space that are valid by themselves."""
+    valid: dict[str, Any] = {}
+    for key, value in given.items() if isinstance(given, dict) else ():
+        try:
+            Space.model_validate({key: value})
+        except ValidationError:
+            continue
+        valid[key] = value
+    return Space.model_validate(valid)
 
 
 def _with_resolutions(measure: Measure, resolution: int) -> Measure:

@@ -18,27 +18,22 @@ from dataclasses import dataclass
 
 from ablate.layout.call import BlockCall, Value
 from ablate.layout.errors import did_you_mean
-from ablate.layout.quantity import NUMBER, parse_quantity
+from ablate.layout.tokens import PatternError, Token, read_number, split_tokens
+
+__all__ = [
+    "MAX_DEPTH",
+    "RULES",
+    "Pattern",
+    "PatternError",
+    "Word",
+    "cycle_blocks",
+    "parse_call",
+    "parse_pattern",
+]
 
 RULES = ("alternate", "graft")
 MAX_DEPTH = 1000  # blocks in one stage; more is a typing mistake, and would fill the memory
 _MAX_NESTING = 20
-
-_TOKENS = re.compile(
-    rf"""\s*(?:(?P<number>{NUMBER}[A-Za-z%]*)
-           |(?P<name>[^\W\d][\w-]*)
-           |(?P<text>'[^']*'|"[^"]*")
-           |(?P<mark>[()\[\]|,=*]))""",
-    re.VERBOSE,
-)
-
-
-class PatternError(ValueError):
-    """A mistake in a text of the language; `.offset` is where, in characters from the start of the text."""
-
-    def __init__(self, message: str, offset: int):
-        super().__init__(message)
-        self.message, self.offset = message, offset
 
 
 @dataclass(frozen=True)
@@ -111,37 +106,15 @@ def cycle_blocks(cycle: tuple[Word, ...], depth: int) -> tuple[Word, ...]:
     return tuple(cycle[i % len(cycle)] for i in range(depth))
 
 
-@dataclass(frozen=True)
-class _Token:
-    kind: str  # number, name, text, mark or end
-    text: str
-    offset: int
-
-
-def _tokens(text: str) -> list[_Token]:
-    tokens, position = [], 0
-    while text[position:].strip():
-        match = _TOKENS.match(text, position)
-        if match is None:
-            position += len(text[position:]) - len(text[position:].lstrip())
-            hint = " ($names come from `vary` in a study file)" if text[position] == "$" else ""
-            raise PatternError(f"unexpected character {text[position]!r}{hint}", position)
-        kind = match.lastgroup or ""
-        tokens.append(_Token(kind, match[kind], match.start(kind)))
-        position = match.end()
-    tokens.append(_Token("end", "", len(text)))
-    return tokens
-
-
 class _Parser:
     """Recursive descent, one method per line of the grammar."""
 
     def __init__(self, text: str):
-        self.tokens = _tokens(text)
+        self.tokens = split_tokens(text)
         self.position = 0
 
     @property
-    def token(self) -> _Token:
+    def token(self) -> Token:
         return self.tokens[self.position]
 
     @property
@@ -165,7 +138,7 @@ class _Parser:
         if not self.take(mark):
             raise self.error(f"expected {what}, got {self.shown}")
 
-    def next(self) -> _Token:
+    def next(self) -> Token:
         token = self.token
         self.position += 1
         return token
@@ -183,7 +156,7 @@ class _Parser:
             raise PatternError(f"unknown rule {name.text!r}{did_you_mean(name.text, RULES)}", name.offset)
         self.expect("(", f"'(' after {name.text!r}")
         words = [self.block()]
-        start = _Token("end", "", name.offset)
+        start = Token("end", "", name.offset)
         while self.take(","):
             if name.text == "graft" and (self.token.text == "from" or len(words) == 2):
                 start = self.graft_start()
@@ -198,7 +171,7 @@ class _Parser:
             )
         return Pattern(((words[0],), (words[1],)), "graft", int(start.text), start.offset)
 
-    def graft_start(self) -> _Token:
+    def graft_start(self) -> Token:
         if self.token.text != "from":
             raise self.error(f"expected from=STAGE, got {self.shown}")
         self.next()
@@ -273,14 +246,6 @@ class _Parser:
         if token.kind == "name":
             return {"true": True, "false": False, "none": None, "null": None}.get(token.text, token.text)
         try:
-            return _number(token.text)
+            return read_number(token.text)
         except ValueError as error:
             raise PatternError(str(error), token.offset) from None
-
-
-def _number(text: str) -> int | float:
-    """A number or a size. What is written with a point or an exponent is a float, whatever its value."""
-    if re.fullmatch(r"[+-]?[0-9]{1,18}", text):
-        return int(text)
-    value = parse_quantity(text)
-    return float(value) if re.search(r"[.eE]", text) and not re.search(r"[kKMGT]$", text) else value

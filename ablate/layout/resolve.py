@@ -173,7 +173,8 @@ def _fill(
         if widths[i] % chosen:
             path: tuple[str | int, ...] = ("heads", i) if isinstance(settings.heads, tuple) else ("heads",)
             message = f"{_plural(chosen, 'head')} cannot share the {widths[i]} channels of stage {i + 1}"
-            out.mistakes.append(Mistake(message, path))
+            if not any(one.path == path for one in out.mistakes):
+                out.mistakes.append(Mistake(message, path))
         filled.append(words)
         stages.append(Stage(tuple(word.call for word in words), widths[i], chosen, float(ratios[i])))
     out.stages = tuple(stages)

@@ -53,7 +53,7 @@ def _without_null(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     node = {key: _without_null(value) for key, value in node.items()}
-    if node.get("default", 0) is None:
+    if node.get("default", 0) is None or isinstance(node.get("default"), dict):
         del node["default"]
     if isinstance(node.get("anyOf"), list):
         node["anyOf"] = [one for one in node["anyOf"] if one != {"type": "null"}]

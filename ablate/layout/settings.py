@@ -84,7 +84,9 @@ class LayoutSettings(Defaults):
 
 def plain_mistakes(error: ValidationError) -> list[Mistake]:
     """Pydantic's errors in plain words, with the path of each value."""
-    return [_plain(one) for one in error.errors(include_url=False)]
+    errors = error.errors(include_url=False)
+    # a list whose items are wrong is also called too short
+    return [_plain(one) for one in errors if one["type"] != "too_short" or not one["input"]]
 
 
 def _plain(error: Any) -> Mistake:
@@ -102,10 +104,10 @@ def _plain(error: Any) -> Mistake:
         "dict_type": "a mapping",
         "model_type": "a mapping",
         "model_attributes_type": "a mapping",
-        "greater_than_equal": f"at least {context.get('ge')}",
-        "less_than_equal": f"at most {context.get('le')}",
-        "greater_than": f"more than {context.get('gt')}",
-        "less_than": f"less than {context.get('lt')}",
+        "greater_than_equal": f"at least {context.get('ge', 0):g}",
+        "less_than_equal": f"at most {context.get('le', 0):g}",
+        "greater_than": f"more than {context.get('gt', 0):g}",
+        "less_than": f"less than {context.get('lt', 0):g}",
     }
     if kind == "extra_forbidden":
         return Mistake(f"unknown key {path[-1]!r}", path, at_key=True)

@@ -19,6 +19,7 @@ from ablate.layout.errors import LayoutError, Mistake, Problem
 KeyPath: TypeAlias = tuple[str | int, ...]
 
 _PLAIN_TAGS = ("null", "bool", "int", "float", "str", "seq", "map", "merge", "timestamp")
+_QUOTES = "a text with commas needs quotes"
 _MAX_VALUES = 100_000  # aliases of aliases could otherwise stand for more values than fit the memory
 
 
@@ -45,7 +46,9 @@ class Source:
         if node is None:
             return self.at(mistake.message, 0, 0)
         if known and mistake.offset is not None and not mistake.at_key:
-            return self.at(mistake.message, *_inside(self.text.split("\n"), node, mistake.offset))
+            lines = self.text.split("\n")
+            hint = f"; inside [] or {{}} {_QUOTES}" if _is_cut(lines, node) else ""
+            return self.at(mistake.message + hint, *_inside(lines, node, mistake.offset))
         return self.at(mistake.message, node.start_mark.line, node.start_mark.column)
 
     def line(self, mistake: Mistake) -> str:
@@ -100,6 +103,7 @@ class _Walk:
     def __init__(self, source: Source):
         self.source = source
         self.open: set[int] = set()  # nodes being read: one that is met again contains itself
+        self.cut: set[int] = set()
         self.seen = 0
 
     def wrong(self, node: Node, message: str) -> None:
@@ -143,11 +147,19 @@ class _Walk:
                 self.source.keys[(*path, key.value)] = key
                 data[key.value] = self.value(value, (*path, key.value))
                 if isinstance(value, ScalarNode) and str(value.tag).endswith(":null"):
-                    self.wrong(key, f"the key {key.value!r} has no value")
+                    self.no_value(node, key)
                     del data[key.value]
         for other in merged:
             self.merge(other, path, data)
         return data
+
+    def no_value(self, node: MappingNode, key: ScalarNode) -> None:
+        """A key without a value; in `{layout: graft(a, b)}` a part of a text that the comma has cut."""
+        if not node.flow_style:
+            self.wrong(key, f"the key {key.value!r} has no value")
+        elif id(node) not in self.cut:
+            self.cut.add(id(node))
+            self.wrong(key, f"the key {key.value!r} has no value; inside {{}} {_QUOTES}")
 
     def merge(self, node: Node, path: KeyPath, data: dict[str, Any]) -> None:
         """`<<: *other` adds the keys that are not there yet."""
@@ -191,6 +203,18 @@ def _integer(text: str) -> int:
     if len(body) > 18:
         raise ValueError("too large")
     return int(text)
+
+
+def _is_cut(lines: list[str], node: Node) -> bool:
+    """Whether a plain text with an open parenthesis ends at a comma."""
+    if (
+        not isinstance(node, ScalarNode)
+        or node.style is not None
+        or node.value.count("(") <= node.value.count(")")
+    ):
+        return False
+    end = node.end_mark
+    return end.line < len(lines) and str(lines[end.line][end.column :]).lstrip().startswith(",")
 
 
 def _inside(lines: list[str], node: Node, offset: int) -> tuple[int, int]:

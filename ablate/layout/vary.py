@@ -95,7 +95,9 @@ def expand(entry: str, value: Any, vary: dict[str, list[Any]]) -> list[Expanded]
 
 def shown(value: Any) -> str:
     """A value of `vary` as a part of a text: a list `[32, 64]` is `32-64`."""
-    return "-".join(map(shown, value)) if isinstance(value, list) else format_value(value)
+    if isinstance(value, list):
+        return "-".join(map(shown, value))
+    return value if isinstance(value, str) else format_value(value)
 
 
 def _fill(
