@@ -14,7 +14,7 @@ from ablate.report.metrics import metric
 from ablate.report.notes import main_notes, uncounted
 from ablate.report.numbers import signed, significant, with_error
 from ablate.report.results import Results, select
-from ablate.report.table import Cell, Column, Table, failed, number
+from ablate.report.table import Cell, Column, Table, Tone, failed, number
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,10 @@ class _Group:
 
 
 def main_table(results: Results) -> Table:
-    """One row per layout in the order of the study; a layout whose cells failed keeps its row and says why."""
+    """One row per layout in the order of the study; a layout whose cells failed keeps its row and says why.
+
+    Every number stands with its error, or with the reason that there is none.
+    """
     builders = (_size, _work, _memory, _latency, _accuracy)
     groups = [group for builder in builders if (group := builder(results)) is not None]
     rows, raw = [], []
@@ -72,7 +75,7 @@ def _counted(results: Results, names: Sequence[str], group: str) -> _Group | Non
 
     def raw(name: str) -> dict[str, Any]:
         row = select(rows, layout=name)
-        record = {each.column: first(row, each.column) for each in metrics}
+        record: dict[str, Any] = {each.column: first(row, each.column) for each in metrics}
         if "macs" in names:
             record["flops"] = first(row, "flops")
             record["uncounted"] = " ".join(uncounted(row))
@@ -132,7 +135,8 @@ def _latency(results: Results) -> _Group | None:
     }
     resolution = results.nearest("throughput")
     rows = select(planned, resolution=resolution, **head)
-    group = f"Latency, {head.get('mode', '')}, {resolution} px, batch {head.get('batch', 1)}, {head.get('precision', '')}"
+    protocol = f"{resolution} px, batch {head.get('batch', 1)}, {head.get('precision', '')}"
+    group = f"Latency, {head.get('mode', '')}, {protocol}"
 
     def cells(name: str) -> list[Cell]:
         row = select(rows, layout=name)
@@ -152,7 +156,7 @@ def _accuracy(results: Results) -> _Group | None:
     if not found:
         return None
     condition = results.conditions("accuracy", ["dataset", "epochs"])[0]
-    group = f"Top-1, {condition.get('dataset', '')}, {condition.get('epochs', '')} epochs (%)"
+    group = f"Top-1, {condition.get('dataset', '')}, {condition.get('epochs', 0):g} epochs (%)"
     columns = (Column("mean", group), Column("seeds", group), Column("− baseline", group))
 
     def cells(name: str) -> list[Cell]:
@@ -175,7 +179,7 @@ def measured(rows: pd.DataFrame, column: str, scale: float, digits: int) -> Cell
 
 
 def measured_peak(rows: pd.DataFrame) -> float:
-    """The measured peak in bytes: of the kernel that the device would run itself, else of any row that has one."""
+    """The measured peak in bytes: of the kernel that the device runs, else of any row that has one."""
     if rows.empty:
         return math.nan
     own = rows[
@@ -197,7 +201,7 @@ def latency_cell(row: pd.DataFrame) -> Cell:
     if math.isnan(value):
         return measured(row, "latency_ms", 1.0, 3)
     low, high = first(row, "latency_low_ms"), first(row, "latency_high_ms")
-    return number(value, with_error(value, half_width(value, low, high)), hint=f"{low:.4g} to {high:.4g} ms")
+    return number(value, with_error(value, half_width(value, low, high)))
 
 
 def ratio_cell(row: pd.DataFrame, name: str) -> Cell:
@@ -208,19 +212,19 @@ def ratio_cell(row: pd.DataFrame, name: str) -> Cell:
     values = row["values"].iloc[0]
     low, high = first(row, "latency_ratio_low"), first(row, "latency_ratio_high")
     if values.get("ratio_to") == name:
-        return Cell("1", sort=1.0, hint="the baseline")
+        return Cell("1", sort=1.0)
     text = with_error(value, half_width(value, low, high))
     if values.get("tie", low <= 1 <= high):
         return Cell("tie", sort=value, tone="tie", hint=f"{text}: the interval holds 1")
-    return number(value, text, hint=f"{low:.4g} to {high:.4g}")
+    return number(value, text)
 
 
 def accuracy_cells(accuracy: Accuracy, *, is_baseline: bool) -> list[Cell]:
-    """Mean with its interval, number of seeds, difference to the baseline: `not resolved` inside the error."""
+    """Mean with its interval, number of seeds, difference to the baseline."""
     if accuracy.finished == 0:
         return [failed(accuracy.statuses, accuracy.reasons), Cell(accuracy.seeds_text), Cell("–")]
     mean = number(accuracy.mean, with_error(accuracy.mean, accuracy.half_width, fallback_digits=3))
-    tone = "failed" if accuracy.finished < accuracy.planned else ""
+    tone: Tone = "failed" if accuracy.finished < accuracy.planned else ""
     seeds = Cell(
         accuracy.seeds_text, sort=float(accuracy.finished), tone=tone, hint="; ".join(accuracy.reasons)
     )

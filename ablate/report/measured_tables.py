@@ -59,36 +59,39 @@ def memory_table(results: Results) -> Table | None:
 
 
 def throughput_table(results: Results) -> Table | None:
-    """Latency and throughput under every condition."""
+    """Latency and throughput under every condition; the entries that all rows share stand in the caption."""
     planned = results.planned("throughput")
     if planned.empty:
         return None
     speed = metric("throughput", "speed")
+    telling = results.varying("throughput") - {"resolution"}
+    entries = [
+        key for key in ("mode", "batch", "precision", "threads", "compile", "device") if key in planned
+    ]
+    shared = {key: planned[key].iloc[0] for key in entries if key not in telling}
     rows, raw = [], []
     for position, record in enumerate(planned.to_dict("records")):
         row = planned.iloc[[position]]
-        names = ("mode", "batch", "precision", "threads", "compile", "device")
-        condition = {key: record[key] for key in names if key in record and record[key] is not False}
-        cells = (
-            latency_cell(row),
-            measured(row, speed.column, 1.0, speed.digits),
-            ratio_cell(row, str(record["layout"])),
-        )
-        text = describe(condition)
-        rows.append(
-            (Cell(str(record["layout"])), pixels(record["resolution"]), Cell(text, sort=text), *cells)
-        )
-        raw.append({"layout": record["layout"], "resolution_px": record["resolution"], **condition})
-        raw[-1] |= {"status": record["status"]} | {
-            each.column: record[each.column] for each in of_kind("throughput")
-        }
-        raw[-1]["latency_ratio_to"] = record["values"].get("ratio_to")
+        name = str(record["layout"])
+        text = describe({key: record[key] for key in entries if key in telling}) or "–"
+        cells = (latency_cell(row), measured(row, speed.column, 1.0, speed.digits), ratio_cell(row, name))
+        rows.append((Cell(name, sort=name), pixels(record["resolution"]), Cell(text, sort=text), *cells))
         process = record["values"].get("process_ms") or ()
-        raw[-1]["latency_of_processes_ms"] = " ".join(repr(float(value)) for value in process)
+        raw.append(
+            {"layout": name, "resolution_px": record["resolution"]}
+            | {key: record[key] for key in entries}
+            | {"status": record["status"]}
+            | {each.column: record[each.column] for each in of_kind("throughput")}
+            | {
+                "latency_ratio_to": record["values"].get("ratio_to"),
+                "latency_of_processes_ms": " ".join(repr(float(value)) for value in process),
+            }
+        )
     return Table(
         "throughput",
         "Latency and throughput",
-        "Median over calls and fresh processes; ± is half the 95 % interval between processes.",
+        "Median over calls and fresh processes; ± is half the 95 % interval between processes. "
+        f"All rows: {describe(shared)}.",
         (
             Column("Layout", left=True),
             Column("px"),

@@ -1,4 +1,4 @@
-"""What a reader must know beside the numbers: missing cells, uncounted operators, what the seeds can resolve."""
+"""What a reader must know beside the numbers: missing cells, uncounted operators, what seeds can resolve."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ablate.report.numbers import plural, significant
 from ablate.report.results import Results
 
 RECONSTRUCTION = (
-    "key_only and LinGlo are reconstructions from the abstract of Li & Liu, arXiv:2207.00188; the paper's own "
-    "code and stage tables are not public."
+    "key_only and LinGlo are reconstructions from the paper's abstract (Li & Liu, arXiv:2207.00188), not the "
+    "authors' code."
 )
 
 
@@ -62,8 +62,8 @@ def resolvable_note(results: Results) -> str | None:
         return None
     points, seeds = found
     return (
-        f"{plural(seeds, 'seed')} with this spread resolve a difference of about {significant(points, 2)} points in "
-        "top-1 (95 %, pooled spread); “not resolved”: the paired difference lies inside its own 95 % interval."
+        f"{plural(seeds, 'seed')} with this spread resolve differences of {significant(points, 2)} points in "
+        "top-1 (95 %, pooled spread); not resolved: the 95 % interval of the paired difference holds 0."
     )
 
 

@@ -70,7 +70,7 @@ def plural(count: int, noun: str) -> str:
 
 
 def _decimals(value: float, digits: int) -> int:
-    """Decimal places that leave `digits` significant digits, after rounding (9.996 has one more than 9.99)."""
+    """Decimal places that leave `digits` significant digits after rounding (9.996 becomes 10.0)."""
     if value == 0:
         return digits - 1
     exponent = math.floor(math.log10(abs(value)))

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ablate.report.figures import Drawn
+from ablate.report.drawing import Drawn
 from ablate.report.metrics import METRICS, Metric
 from ablate.report.notes import busy_note, missing_note, uncounted_notes
 from ablate.report.numbers import plural, significant
@@ -58,7 +58,7 @@ def page(
     commands: Sequence[str] = (),
     warnings: Sequence[str] = (),
 ) -> str:
-    """The page's HTML. `drawings` are figures with their `<svg>` elements, which are trusted; all else is escaped."""
+    """The page's HTML. `drawings` are figures with their `<svg>` elements; everything else is escaped."""
     environment = Environment(
         loader=PackageLoader("ablate.report"),
         autoescape=True,
@@ -68,9 +68,10 @@ def page(
     )
     environment.globals.update(heads=heads)
     finished = int((results.frame["status"] == "done").sum())
+    cells = plural(len(results.frame), "cell")
     return environment.get_template("report.html.j2").render(
         study=results.study,
-        summary=f"{plural(len(results.layouts), 'layout')}, {finished} of {plural(len(results.frame), 'cell')} done",
+        summary=f"{plural(len(results.layouts), 'layout')}, {finished} of {cells} done",
         measured=measured(results),
         warnings=[*warnings, *page_warnings(results)],
         facts=facts(results),
@@ -84,7 +85,7 @@ def page(
 
 
 def heads(columns: Sequence[Column]) -> list[_Head]:
-    """The upper row of a table's head: one entry per run of columns in the same group; empty without groups."""
+    """The upper row of a table's head, one entry per run of columns in one group; empty without groups."""
     if not any(column.group for column in columns):
         return []
     return [_Head(group, len(list(run))) for group, run in groupby(columns, key=lambda column: column.group)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 from ablate.report import style
 from ablate.report.metrics import METRICS
 from ablate.report.numbers import significant
-from ablate.report.style import PAPER
+from ablate.report.style import GREY, RED, SKY
 from ablate.report.table import Cell, Column, Table, number
 
 _ALIASES = {"accuracy": "top1", "memory": "peak"}
@@ -26,7 +27,7 @@ def split_objective(objective: str) -> tuple[str, bool]:
 
 
 def on_front(trials: pd.DataFrame, objectives: Sequence[str]) -> pd.Series:
-    """Which trials no other trial beats in every objective; infeasible and unfinished trials are never on it."""
+    """Which trials no other one beats in all objectives; infeasible and unfinished ones never are."""
     signs = {name: 1.0 if smaller else -1.0 for name, smaller in map(split_objective, objectives)}
     usable = trials[list(signs)].notna().all(axis=1)
     if "feasible" in trials:
@@ -53,30 +54,35 @@ def pareto_figure(trials: pd.DataFrame, objectives: Sequence[str]) -> Figure:
     )
     if len(names) == 1:
         return _progress(trials, objectives[0], feasible)
+    smaller = split_objective(objectives[0])[1]
     figure, panels = style.axes(len(names) - 1, height=3.3)
     for panel, other in zip(panels, names[1:], strict=True):
         _, x_scale, x_title = axis_of(names[0])
         _, y_scale, y_title = axis_of(other)
         x, y = trials[names[0]] / x_scale, trials[other] / y_scale
-        panel.plot(
-            x[~feasible], y[~feasible], "x", color="#949494", markersize=4, label="breaks a constraint"
-        )
+        raster = len(trials) > 1000  # as pixels inside the vector files, which stay small
+        marks: dict[str, Any] = {"linestyle": "", "markersize": 4, "rasterized": raster}
+        panel.plot(x[~feasible], y[~feasible], marker="x", color=GREY, label="breaks a constraint", **marks)
         rest = feasible & ~front
-        panel.plot(x[rest], y[rest], "o", color="#56b4e9", markersize=4, markeredgecolor=PAPER, markeredgewidth=0.4,
-                   label="feasible")  # fmt: skip
+        panel.plot(x[rest], y[rest], marker="o", color=SKY, label="feasible", **marks)
         order = x[front].sort_values().index
-        line = "-" if len(names) == 2 else ""
-        panel.plot(x[order], y[order], marker="o", linestyle=line, drawstyle="steps-post", color="#d55e00",
-                   markersize=5, label="Pareto front")  # fmt: skip
+        line: dict[str, Any] = {
+            "linestyle": "-" if len(names) == 2 else "",
+            "drawstyle": f"steps-{'post' if smaller else 'pre'}",
+        }
+        panel.plot(x[order], y[order], marker="o", color=RED, markersize=5, label="Pareto front", **line)
         positive = [float(value) for value in x.dropna() if value > 0]
         if positive and max(positive) / min(positive) > 3:
-            style.log_axis(panel.xaxis, positive)
+            style.log_axis(panel, "x", positive)
         panel.set_xlabel(x_title)
         panel.set_ylabel(y_title)
         panel.margins(0.08)
     handles, labels = panels[0].get_legend_handles_labels()
-    shown = [(h, text) for h, text in zip(handles, labels, strict=True) if len(h.get_xdata())]
-    style.legend(figure, [h for h, _ in shown], [text for _, text in shown])
+    empty = {"breaks a constraint": feasible.all(), "feasible": not (feasible & ~front).any()}
+    shown = [
+        (handle, text) for handle, text in zip(handles, labels, strict=True) if not empty.get(text, False)
+    ]
+    style.legend(figure, [handle for handle, _ in shown], [text for _, text in shown])
     return figure
 
 
@@ -88,11 +94,9 @@ def _progress(trials: pd.DataFrame, objective: str, feasible: pd.Series) -> Figu
     usable = values.where(feasible)
     best = usable.cummin() if smaller else usable.cummax()
     figure, (panel,) = style.axes()
-    panel.plot(
-        number_of, values.where(~feasible), "x", color="#949494", markersize=4, label="breaks a constraint"
-    )
-    panel.plot(number_of, usable, "o", color="#56b4e9", markersize=4, label="feasible")
-    panel.plot(number_of, best.ffill(), "-", drawstyle="steps-post", color="#d55e00", label="best so far")
+    panel.plot(number_of, values.where(~feasible), "x", color=GREY, markersize=4, label="breaks a constraint")
+    panel.plot(number_of, usable, "o", color=SKY, markersize=4, label="feasible")
+    panel.plot(number_of, best.ffill(), "-", drawstyle="steps-post", color=RED, label="best so far")
     panel.set_xlabel("Trial")
     panel.set_ylabel(title)
     style.legend(figure, *panel.get_legend_handles_labels())

@@ -9,18 +9,21 @@ from tabulate import tabulate
 from ablate.report.table import Cell, Column, Table
 
 _LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "\\": r"\textbackslash{}", "|": r"\textbar{}", "\n": " ",
+    "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "×": r"$\times$", "−": "$-$",
-    "–": "--", "÷": r"$\div$", "²": r"\textsuperscript{2}", "≤": r"$\leq$", "≥": r"$\geq$", "†": r"\textdagger{}",
-    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "·": r"$\cdot$", "µ": r"\textmu{}",
-    "“": "``", "”": "''", "…": r"\ldots{}", "→": r"$\rightarrow$", "\n": " ",
+    "–": "--", "÷": r"$\div$", "²": r"\textsuperscript{2}", "≤": r"$\leq$", "≥": r"$\geq$",
+    "†": r"\textdagger{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "·": r"$\cdot$", "µ": r"\textmu{}",
+    "“": "``", "”": "''", "…": r"\ldots{}", "→": r"$\rightarrow$",
 }  # fmt: skip
 _WIDE = 7
 
 
 def to_csv(table: Table) -> str:
-    """The raw numbers, in full precision."""
-    return table.raw.to_csv(index=False, lineterminator="\n")
+    """The raw numbers, in full precision; counts without a decimal point."""
+    raw = table.raw.convert_dtypes(convert_string=False, convert_boolean=False)
+    return raw.to_csv(index=False, lineterminator="\n")
 
 
 def to_markdown(table: Table) -> str:
@@ -28,11 +31,9 @@ def to_markdown(table: Table) -> str:
     headers = [_markdown(f"{c.group}: {c.header}" if c.group else c.header) for c in table.columns]
     rows = [[_markdown(cell.text) for cell in row] for row in table.rows]
     align = ["left" if column.left else "right" for column in table.columns]
-    body = (
-        tabulate(rows, headers=headers, tablefmt="pipe", colalign=align, disable_numparse=True)
-        if rows
-        else ""
-    )
+    body = ""
+    if rows:
+        body = tabulate(rows, headers, "pipe", colalign=align, disable_numparse=True)  # type: ignore[no-untyped-call,unused-ignore]
     notes = "".join(f"- {_markdown(note)}\n" for note in table.notes)
     return (
         "\n\n".join(

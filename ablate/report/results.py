@@ -17,8 +17,8 @@ class Results:
 
     `layouts` keeps the order of the plan, `texts` says what each layout is (its pattern, when known),
     `baseline` is the layout the others are compared to (the first one when the study names none).
-    `reference` is the resolution of the tables that show one: as given, else 224 when it was counted, else the
-    lowest resolution counted.
+    `reference` is the resolution of the tables that show one: as given, else 224 when it was counted, else
+    the lowest resolution counted.
     """
 
     def __init__(
@@ -39,8 +39,11 @@ class Results:
         self._kinds: dict[str, pd.DataFrame] = {}
 
     def planned(self, kind: str) -> pd.DataFrame:
-        """Every planned cell of a kind, one row each: layout, status, reason, the condition's entries, the metrics
-        in their raw units (NaN where the cell is not done), and the row's `values` and `provenance`."""
+        """Every planned cell of a kind, one row each.
+
+        Columns: layout, status, reason, the condition's entries, the metrics in their raw units (NaN where
+        the cell is not done), and the row's `values` and `provenance`.
+        """
         if kind not in self._kinds:
             rows = self.frame[self.frame["kind"] == kind]
             self._kinds[kind] = pd.DataFrame([_flat(kind, row) for row in rows.to_dict("records")])
@@ -92,6 +95,14 @@ class Results:
             for record in planned[present].drop_duplicates().to_dict("records")
         ]
 
+    def varying(self, kind: str) -> set[str]:
+        """Entries of a kind's conditions that differ between its cells: those that tell its cells apart."""
+        found: dict[str, set[str]] = {}
+        for condition in self.frame.loc[self.frame["kind"] == kind, "condition"]:
+            for name, value in condition.items():
+                found.setdefault(name, set()).add(json.dumps(value))
+        return {name for name, values in found.items() if len(values) > 1}
+
 
 def select(rows: pd.DataFrame, **condition: Any) -> pd.DataFrame:
     """The rows whose columns have these values; entries with None or without a column do not restrict."""
@@ -107,7 +118,8 @@ def describe(condition: Mapping[str, Any]) -> str:
     for key, value in condition.items():
         if value is None or value is False:
             continue
-        parts.append(str(key) if value is True else f"{key} {value}")
+        number = f"{value:g}" if isinstance(value, float) else value
+        parts.append(str(key) if value is True else f"{key} {number}")
     return ", ".join(parts)
 
 

@@ -7,19 +7,24 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import matplotlib as mpl
+import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 INK = "#1f2328"
 GRID = "#d8dee4"
 PAPER = "#fefefe"
+GREY, SKY, RED = "#949494", "#56b4e9", "#d55e00"  # of the palette below
 WIDTH = 7.0  # inches: a paper's full text width
+LINE = 1.4  # points
+MARKER = 3.8
+DASHED: Any = (0, (3, 1.5))
 _RULE_LINES: Mapping[str, Any] = {
     "alternate": "-",
     "graft": (0, (4, 1.6)),
@@ -67,7 +72,7 @@ def looks(texts: Mapping[str, str]) -> dict[str, Look]:
 
 
 def _mixer(text: str) -> str:
-    """The mixer a layout is about: the one it names beside plain convolution; empty when it names none or several."""
+    """The mixer a layout is about: the one it names beside plain convolution; empty for none or several."""
     named = {word for word in re.findall(r"[a-z_]+", text.lower()) if word in _MIXERS}
     others = named - {"conv"} or named
     return next(iter(others)) if len(others) == 1 else ""
@@ -80,7 +85,7 @@ def _rule(text: str) -> str:
 
 @contextmanager
 def paper_style() -> Iterator[None]:
-    """Settings under which figures are made and saved: small sans-serif type, light grid, reproducible files."""
+    """Settings under which figures are made and saved: small type, light grid, reproducible files."""
     settings: dict[str, Any] = {
         **sns.axes_style("ticks"),
         "font.family": ["sans-serif"],
@@ -99,8 +104,8 @@ def paper_style() -> Iterator[None]:
         "ytick.major.width": 0.7,
         "grid.color": GRID,
         "grid.linewidth": 0.6,
-        "lines.linewidth": 1.4,
-        "lines.markersize": 4.2,
+        "lines.linewidth": LINE,
+        "lines.markersize": MARKER,
         "errorbar.capsize": 2,
         "text.color": INK,
         "axes.labelcolor": INK,
@@ -115,15 +120,19 @@ def paper_style() -> Iterator[None]:
         "savefig.dpi": 200,
         "figure.constrained_layout.use": True,
     }
-    with mpl.rc_context(settings):
+    with mpl.rc_context(cast(Any, settings)):
         yield
 
 
-def axes(columns: int = 1, *, height: float = 3.1, share_y: bool = False) -> tuple[Figure, list[Axes]]:
-    """A figure with one row of panels; it belongs to no window and needs no closing."""
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    grid = figure.subplots(1, columns, sharey=share_y, squeeze=False)
-    found = list(grid[0])
+def axes(count: int = 1, *, height: float = 3.1, share_y: bool = False) -> tuple[Figure, list[Axes]]:
+    """A figure with `count` panels, up to three in a row; it belongs to no window and needs no closing."""
+    columns = count if count <= 3 else 2
+    lines = math.ceil(count / columns)
+    figure = Figure(figsize=(WIDTH, height * lines), layout="constrained")
+    found = list(figure.subplots(lines, columns, sharey=share_y, squeeze=False).flat)
+    for unused in found[count:]:
+        unused.remove()
+    found = found[:count]
     for panel in found:
         sns.despine(ax=panel)
     return figure, found
@@ -150,8 +159,8 @@ def resolution_axis(panel: Axes, resolutions: Sequence[float]) -> None:
     panel.set_xscale("log")
     panel.set_xlabel("Resolution (px)")
     low, high = min(resolutions), max(resolutions)
-    width = panel.get_figure(root=True).get_figwidth() / max(len(panel.get_figure(root=True).axes), 1)  # type: ignore[union-attr]
-    gap = math.log(high / low) / max(2.0, 2.1 * width) if high > low else 0.0
+    room = panel.get_position().width * WIDTH  # inches; before the legend takes its share
+    gap = math.log(high / low) / max(2.0, 2.6 * room) if high > low else 0.0
     kept: list[float] = []
     for value in sorted(set(resolutions), reverse=True):
         if not kept or math.log(kept[-1] / value) >= gap:
@@ -163,22 +172,60 @@ def resolution_axis(panel: Axes, resolutions: Sequence[float]) -> None:
     panel.set_xlim(low / margin, high * margin)
 
 
-def log_axis(axis: Axis, values: Sequence[float]) -> None:
+def log_axis(panel: Axes, which: Literal["x", "y"], values: Sequence[float]) -> None:
     """A logarithmic axis with plain numbers: 1, 2, 5 in every decade when there are few decades."""
-    (axis.axes.set_yscale if axis.axis_name == "y" else axis.axes.set_xscale)("log")
+    axis: Axis = getattr(panel, f"{which}axis")
+    getattr(panel, f"set_{which}scale")("log")
     low, high = min(values), max(values)
     decades = math.log10(high / low) if high > low else 0.0
-    subs = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if decades < 0.8 else (1.0, 2.0, 5.0) if decades < 3 else (1.0,)
-    axis.set_major_locator(LogLocator(base=10, subs=subs, numticks=20))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
+    if decades < 0.3:  # hardly a logarithmic range: even ticks read better
+        axis.set_major_locator(MaxNLocator(6))
+    else:
+        few, some = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), (1.0, 2.0, 5.0)
+        subs = few if decades < 1.3 else some if decades < 3 else (1.0,)
+        axis.set_major_locator(LogLocator(base=10, subs=subs, numticks=20))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
-    if high == low:  # one point: room on both sides, so that it does not sit in a corner
-        limits = (low / 2, high * 2)
-        (axis.axes.set_ylim if axis.axis_name == "y" else axis.axes.set_xlim)(*limits)
+    if high == low:  # room around a single value, so that it does not sit in a corner
+        getattr(panel, f"set_{which}lim")(low / 1.5, high * 1.5)
+
+
+def widths(curves: Mapping[str, pd.Series[float]]) -> dict[str, float]:
+    """Line widths in points: a curve that others drawn after it would hide is wider, and shows as a rim."""
+    names = [name for name, curve in curves.items() if len(curve)]
+    values = [value for name in names for value in curves[name]]
+    if not values:
+        return dict.fromkeys(curves, LINE)
+    near = max(math.log(max(values) / min(values)), 0.1) * 0.008
+    found = dict.fromkeys(curves, LINE)
+    for index, name in enumerate(names):
+        for later in names[index + 1 :]:
+            common = curves[name].index.intersection(curves[later].index)
+            pairs = zip(curves[name][common], curves[later][common], strict=True)
+            if len(common) and all(abs(math.log(a / b)) < near for a, b in pairs):
+                found[name] += 1.3
+    return found
+
+
+def side_by_side(points: Mapping[str, float]) -> dict[str, float]:
+    """Places on a logarithmic axis at which points with nearly equal values do not hide each other."""
+    span = max(math.log(max(points.values()) / min(points.values())), 0.25)
+    groups: list[list[str]] = []
+    for name in sorted(points, key=points.__getitem__):
+        if groups and math.log(points[name] / points[groups[-1][0]]) < 0.012 * span:
+            groups[-1].append(name)
+        else:
+            groups.append([name])
+    placed = {}
+    for group in groups:
+        for index, name in enumerate(sorted(group, key=list(points).index)):
+            shift = (index - (len(group) - 1) / 2) * 0.016 * span
+            placed[name] = points[name] * math.exp(shift)
+    return {name: placed[name] for name in points}
 
 
 def stage_color(index: int, count: int) -> str:
-    """Colours of stages from light to dark, told apart in greyscale too."""
-    shades = sns.color_palette("cividis_r", max(count, 2)).as_hex()
-    return str(shades[index])
+    """Colours of stages from light to dark, told apart in greyscale and on dark pages too."""
+    shades = sns.color_palette("viridis_r", 100).as_hex()
+    return str(shades[round(8 + 76 * index / max(count - 1, 1))])

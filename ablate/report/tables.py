@@ -37,7 +37,8 @@ def missing_table(results: Results) -> Table | None:
         return None
     rows, raw = [], []
     for record in missing.to_dict("records"):
-        condition = describe(record["condition"])
+        telling = results.varying(str(record["kind"]))
+        condition = describe({key: value for key, value in record["condition"].items() if key in telling})
         texts = [str(record["layout"]), str(record["kind"]), condition]
         reason = str(record["reason"]) or ("never run" if record["status"] == "missing" else "")
         if record["status"] == "stale":

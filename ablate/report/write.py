@@ -14,7 +14,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ablate.report import style
-from ablate.report.figures import Crossover, Drawn, all_figures
+from ablate.report.drawing import Crossover, Drawn
+from ablate.report.figures import all_figures
 from ablate.report.page import page
 from ablate.report.pareto import pareto_figure, trial_table
 from ablate.report.render import to_csv, to_latex, to_markdown

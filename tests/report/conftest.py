@@ -23,9 +23,21 @@ PROVENANCE = {
 
 
 def _stages(macs: int, params: int) -> list[dict[str, Any]]:
-    shares = (("stem", 0.03), ("stage1", 0.22), ("stage2", 0.24), ("stage3", 0.31), ("stage4", 0.19), ("head", 0.01))
+    shares = (
+        ("stem", 0.03),
+        ("stage1", 0.22),
+        ("stage2", 0.24),
+        ("stage3", 0.31),
+        ("stage4", 0.19),
+        ("head", 0.01),
+    )
     return [
-        {"name": name, "macs": round(macs * share), "params": round(params * share), "elementwise": round(macs * share / 50)}
+        {
+            "name": name,
+            "macs": round(macs * share),
+            "params": round(params * share),
+            "elementwise": round(macs * share / 50),
+        }
         for name, share in shares
     ]
 
@@ -110,7 +122,12 @@ def _cells(
             }  # fmt: skip
     for name in layouts:
         for seed in range(seeds):
-            top1 = 90.1 + (0.9 if "alternate" in name else 0) + (0.35 if "softmax" in name else 0) + rng.gauss(0, 0.16)
+            top1 = (
+                90.1
+                + (0.9 if "alternate" in name else 0)
+                + (0.35 if "softmax" in name else 0)
+                + rng.gauss(0, 0.16)
+            )
             yield name, "accuracy", {
                 "seed": seed, "dataset": "fashion-mnist", "epochs": 5.0, "recipe": "short", "batch": 128, "lr": None,
                 "resolution": 28, "precision": "bf16", "subset": None,
@@ -124,9 +141,17 @@ def fail(frame: pd.DataFrame, status: str, reason: str, **where: Any) -> pd.Data
     """The frame with the cells failed whose layout, kind and condition entries are these."""
     frame = frame.copy()
     for index in frame.index:
-        entries = {"layout": frame.at[index, "layout"], "kind": frame.at[index, "kind"], **frame.at[index, "condition"]}
+        entries = {
+            "layout": frame.at[index, "layout"],
+            "kind": frame.at[index, "kind"],
+            **frame.at[index, "condition"],
+        }
         if all(entries.get(key) == value for key, value in where.items()):
-            frame.at[index, "status"], frame.at[index, "reason"], frame.at[index, "values"] = status, reason, {}
+            frame.at[index, "status"], frame.at[index, "reason"], frame.at[index, "values"] = (
+                status,
+                reason,
+                {},
+            )
             if status in ("missing", "stale"):
                 frame.at[index, "provenance"] = {}
     return frame
@@ -148,7 +173,14 @@ def failing() -> Callable[..., pd.DataFrame]:
 def full_study() -> pd.DataFrame:
     """Eight layouts, five seeds, with failed, stale and missing cells among them."""
     frame = make_frame()
-    frame = fail(frame, "oom", "RuntimeError: out of memory", layout="alternate-softmax", kind="throughput", resolution=512)
+    frame = fail(
+        frame,
+        "oom",
+        "RuntimeError: out of memory",
+        layout="alternate-softmax",
+        kind="throughput",
+        resolution=512,
+    )
     frame = fail(frame, "diverged", "loss is nan at step 41", layout="graft3-linear", kind="accuracy", seed=2)
     frame = fail(frame, "missing", "", layout="graft3-window", kind="accuracy")
     return fail(frame, "stale", "", layout="graft3-softmax", kind="memory", resolution=512, kernel="math")
