@@ -103,8 +103,8 @@ def build_part(part: Part) -> nn.Module:
 class Backbone(nn.Module):
     """A built layout: image `(B, channels, H, W)` -> logits `(B, classes)`, or a list of feature maps.
 
-    `feature_info` has one dictionary a stage: `num_chs` (channels), `reduction` (stride against the image) and
-    `module`, as timm's models have it.
+    `feature_info` has one dictionary a stage: `num_chs` (channels), `reduction` (stride against the image)
+    and `module`, as timm's models have it.
     """
 
     def __init__(self, layout: Layout, classes: int, channels: int, features_only: bool = False):
@@ -165,8 +165,8 @@ def build(
     """Build a layout with fresh weights on the default device (`with torch.device("meta")` for none at all).
 
     Linear and pointwise layers start from a truncated normal distribution of standard deviation 0.02, other
-    convolutions from a normal one of sqrt(2 / fan_out), biases from zero, as in PVTv2 (Wang et al. 2022); timm
-    models start as timm starts them.
+    convolutions from a normal one of sqrt(2 / fan_out), biases from zero, as in PVTv2 (Wang et al. 2022);
+    timm models start as timm starts them.
     Raises `ValueError` when a block refuses its size, and what timm raises for its models.
     """
     if layout.timm is not None:
@@ -177,7 +177,7 @@ def build(
         return model
     backbone = Backbone(layout, classes, channels, features_only)
     backbone.apply(_initialise)
-    return backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return backbone.to(memory_format=torch.channels_last)
 
 
 def _initialise(module: nn.Module) -> None:

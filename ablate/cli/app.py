@@ -22,7 +22,7 @@ LayoutText = Annotated[
     str,
     typer.Argument(
         metavar="LAYOUT",
-        help="A rule or pattern such as 'alternate(conv, key_only)', or timm:NAME; with --study a layout's name.",
+        help="A rule or pattern such as 'alternate(conv, key_only)', timm:NAME, or with --study a name.",
     ),
 ]
 StudyFile = Annotated[

@@ -51,7 +51,7 @@ def cost(
 ) -> None:
     """Count parameters, MACs and memory of one layout exactly, stage by stage.
 
-    Example: `ablate cost "alternate(conv, key_only)" --widths 64,128,320,512 --depths 2,2,2,2 --resolution 224`
+    Example: `ablate cost "alternate(conv, key_only)" --widths 64,128,320,512 --depths 2,2,2,2`
     """
     from ablate.cli import terminal
     from ablate.cost import layout_cost

@@ -118,7 +118,7 @@ def status(file: StudyFile, out: Out = None, as_json: AsJson = False) -> None:
 def report(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a study's results.")],
 ) -> None:
-    """Write tables, figures and report.html again from what the ledger holds; a partly finished study will do.
+    """Write tables, figures and report.html again from the ledger; a partly finished study will do.
 
     Example: `ablate report results/quickstart`
     """
@@ -155,7 +155,7 @@ def _ledger(folder: Path, *, create: bool) -> Ledger:
     path = folder / "ledger.sqlite"
     if not create and not path.is_file():
         raise AblateError(
-            f"{folder} holds no results yet (no ledger.sqlite); make them with: ablate run FILE --out {folder}"
+            f"{folder} has no ledger.sqlite: no results yet; make them with: ablate run FILE --out {folder}"
         )
     return Ledger(path)
 
@@ -164,5 +164,15 @@ def _write_report(ledger: Ledger, out: Path) -> None:
     from ablate.report import write_report
 
     fact = ledger.fact("study")
-    write_report(ledger.frame(), out, study=fact["name"], baseline=fact["baseline"])
+    write_report(
+        ledger.frame(),
+        out,
+        study=fact["name"],
+        baseline=fact["baseline"],
+        layouts=fact["layouts"],
+        reference=fact["reference"],
+        source=fact["source"],
+        commands=[f"ablate run {fact['file']}"],
+        warnings=fact["warnings"],
+    )
     typer.echo(f"report: {out / 'report.html'}")

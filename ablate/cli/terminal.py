@@ -68,7 +68,7 @@ def print_warnings(warnings: Iterable[str]) -> None:
 def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, text_columns: int = 1
 ) -> None:
-    """A table on stdout: the first `text_columns` columns are text, the others numbers, aligned to the right."""
+    """A table on stdout: `text_columns` columns of text, then numbers, aligned to the right."""
     table = Table(title=title, title_justify="left")
     for index, column in enumerate(columns):
         if index < text_columns:

@@ -79,6 +79,9 @@ class Accuracy(Model):
     )
     batch: Count = Field(default=128, description="Images in a batch.")
     lr: Positive | None = Field(default=None, description="Peak learning rate; default: the recipe's.")
+    tune_lr: tuple[Positive, ...] = Field(
+        default=(), description="Learning rates to choose from for each layout, on a validation split."
+    )
     resolution: Pixels | None = Field(
         default=None, description="Training resolution; default: the dataset's."
     )

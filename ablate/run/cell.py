@@ -33,7 +33,7 @@ class Cell:
 
     @property
     def place(self) -> str:
-        """The cell's identity in the study, whatever its key: a row at the same place with another key is stale."""
+        """Where the cell stands in the study, whatever its key: a row here with another key is stale."""
         return digest([self.layout, self.kind, dict(self.condition)])
 
     def __str__(self) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ablate.layout.study import Study
+from ablate.measure.latency import ProcessSamples, combine
 from ablate.measure.provenance import provenance
-from ablate.measure.throughput import ProcessSamples, combine
 from ablate.run.cell import Cell, CellKind, Json, Outcome
 from ablate.run.ledger import Ledger
 from ablate.run.local import Worker, available_cores, run_jobs
@@ -24,7 +24,7 @@ _POOLED: tuple[CellKind, ...] = ("audit", "memory", "accuracy")
 
 @dataclass(frozen=True)
 class Summary:
-    """How a run ended: cells found in the ledger, cells executed now, and the planned cells that are failed."""
+    """How a run ended: cells found in the ledger, cells executed now, and planned cells that failed."""
 
     reused: int
     executed: int
@@ -48,18 +48,17 @@ def run_study(
     """
     cells = plan(study)
     ledger.set_plan(cells)
-    ledger.set_fact("study", {"name": study.name, "baseline": baseline(study), "warnings": study.warnings})
+    ledger.set_fact("study", _facts(study))
     statuses = ledger.statuses(cells)
     settled = {"done"} if retry_failed else {"done", "failed"}
     todo = [cell for cell in cells if statuses[cell.key] not in settled]
     facts = provenance().to_json()
     for kind, group in groupby(todo, key=lambda cell: cell.kind):
         batch = list(group)
-        done = 0
         watch(kind, 0, len(batch))
-        for cell, outcome in _run(study, kind, batch, workers or available_cores(), timeout, watch):
+        outcomes = _run(study, kind, batch, workers or available_cores(), timeout, watch)
+        for done, (cell, outcome) in enumerate(outcomes, start=1):
             ledger.add(cell, outcome, facts)
-            done += 1
             watch(kind, done, len(batch))
     after = ledger.statuses(cells)
     return Summary(
@@ -109,15 +108,14 @@ def _run_timed(
 ) -> Iterator[tuple[Cell, Outcome]]:
     """Time the layouts of one condition together, in several fresh processes, each against the baseline."""
     finished = 0
+
+    def progress(fraction: float) -> None:
+        watch("throughput", finished + fraction * len(batch), len(cells))
+
     for _, group in groupby(cells, key=lambda cell: dict(cell.condition)):
         batch = list(group)
         start = time.perf_counter()
-        outcomes = _time_together(
-            study,
-            batch,
-            timeout,
-            lambda part, n=len(batch), f=finished: watch("throughput", f + part * n, len(cells)),
-        )
+        outcomes = _time_together(study, batch, timeout, progress)
         seconds = (time.perf_counter() - start) / len(batch)
         for cell in batch:
             outcome = outcomes[cell.layout]
@@ -136,30 +134,50 @@ def _time_together(
     processes = int(condition["processes"])
     for number in range(processes):
         names = [name for name in names if name not in failures]
-        outcome = _time_once(study, names, condition, timeout)
+        outcome = _time_once(study, names, condition, timeout, number)
         if outcome.status != "done" and len(names) > 1 and not samples:
             # The process died: find out which layout it was, one at a time.
-            alone = {name: _time_once(study, [name], condition, timeout) for name in names}
+            alone = {name: _time_once(study, [name], condition, timeout, number) for name in names}
             failures |= {name: tried for name, tried in alone.items() if tried.status != "done"}
             names = [name for name in names if name not in failures]
-            outcome = _time_once(study, names, condition, timeout) if names else outcome
+            outcome = _time_once(study, names, condition, timeout, number) if names else outcome
         if outcome.status != "done":
-            failures |= {name: outcome for name in names}
+            failures |= dict.fromkeys(names, outcome)
             break
-        failures |= {name: Outcome("error", {}, reason) for name, reason in outcome.values["failed"].items()}
-        samples.append(ProcessSamples.from_json(outcome.values["samples"]))
+        sample = ProcessSamples.from_json(outcome.values)
+        failures |= {name: _failure(reason) for name, reason in sample.failed.items()}
+        samples.append(sample)
         progress((number + 1) / processes)
     kept = [name for name in names if name not in failures]
-    results = combine(samples, baseline=anchor if anchor in kept else kept[0]) if kept and samples else {}
+    results = combine(samples, anchor, int(condition["threads"])) if kept else {}
     return failures | {name: Outcome("done", result.to_json()) for name, result in results.items()}
 
 
-def _time_once(study: Study, names: list[str], condition: Json, timeout: float | None) -> Outcome:
+def _time_once(
+    study: Study, names: list[str], condition: Json, timeout: float | None, number: int
+) -> Outcome:
     worker = Worker(threads=int(condition["threads"]), timeout=timeout)
     try:
-        return worker.run(_job(study, "throughput", names, condition))
+        return worker.run(_job(study, "throughput", names, condition) | {"process": number})
     finally:
         worker.close()
+
+
+def _failure(reason: str) -> Outcome:
+    return Outcome("oom" if reason.startswith("oom: ") else "error", {}, reason.removeprefix("oom: "))
+
+
+def _facts(study: Study) -> Json:
+    """What a report says about the study as a whole."""
+    return {
+        "name": study.name,
+        "baseline": baseline(study),
+        "warnings": list(study.warnings),
+        "layouts": {name: layout.text for name, layout in study.layouts.items()},
+        "reference": study.input.resolution,
+        "source": study.text,
+        "file": str(study.path or ""),
+    }
 
 
 def _job(study: Study, kind: CellKind, names: Sequence[str], condition: Json) -> Json:

@@ -161,7 +161,7 @@ class Ledger:
         """
         query = """
             SELECT plan.layout, plan.kind, plan.condition,
-                   COALESCE(rows.status, CASE WHEN EXISTS (SELECT 1 FROM rows AS old WHERE old.place = plan.place)
+                   COALESCE(rows.status, CASE WHEN EXISTS (SELECT 1 FROM rows AS o WHERE o.place = plan.place)
                                          THEN 'stale' ELSE 'missing' END),
                    COALESCE(rows.reason, ''), COALESCE(rows."values", '{}'), COALESCE(rows.provenance, '{}'),
                    rows.seconds, rows.created, plan.key

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from functools import partial
 
 from ablate.measure.environment import worker_environment
 from ablate.run.cell import Json, Outcome
@@ -26,7 +26,7 @@ class Worker:
         self.threads = threads
         self.timeout = timeout
         self._process: subprocess.Popen[str] | None = None
-        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self._timed_out = False
 
     def run(self, job: Json, progress: Progress = lambda fraction: None) -> Outcome:
@@ -110,9 +110,11 @@ def run_jobs(
     pool = [Worker(threads=1, timeout=timeout) for _ in range(min(workers, len(jobs)))]
 
     def serve(worker: Worker) -> None:
+        def report(index: int, message: float | Outcome) -> None:
+            done.put((index, message))
+
         while (index := todo.get()) is not None:
-            here = index
-            done.put((here, worker.run(jobs[here], lambda fraction: done.put((here, fraction)))))
+            done.put((index, worker.run(jobs[index], partial(report, index))))
 
     for item in [*range(len(jobs)), *[None] * len(pool)]:
         todo.put(item)

@@ -116,11 +116,14 @@ def _conditions(study: Study) -> Iterator[tuple[CellKind, Json]]:
                         {"resolution": study.input.resolution, "mode": mode, "training": training},
                     )
     if measure.memory is not None:
-        shared = measure.memory.model_dump(mode="json", exclude={"resolutions", "modes"})
         for resolution in measure.memory.resolutions:
             for mode in measure.memory.modes:
                 for kernel in ("fused", "math"):
-                    yield "memory", {"resolution": resolution, "mode": mode, "kernel": kernel, **shared}
+                    condition = {"resolution": resolution, "mode": mode, "kernel": kernel}
+                    condition |= {"batch": measure.memory.batch}
+                    if resolution <= measure.memory.measured_up_to:
+                        condition["device"] = measure.memory.device
+                    yield "memory", condition
     if measure.throughput is not None:
         shared = measure.throughput.model_dump(mode="json", exclude={"resolutions", "modes", "precision"})
         for resolution in measure.throughput.resolutions:

@@ -1,0 +1,141 @@
+"""One job -> its values: the counted ones in the driver, the measured ones inside a worker process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import blocks
+from ablate.layout.layout import Layout
+from ablate.layout.settings import LayoutSettings
+from ablate.layout.study import Study
+from ablate.measure.device import available_memory, resolve
+from ablate.run.cell import Cell, Json, Outcome
+
+Progress = Callable[[float], None]
+
+
+def counted(study: Study, cell: Cell) -> Outcome:
+    """The exact cost of a complexity cell."""
+    from ablate.cost import layout_cost
+
+    try:
+        cost = layout_cost(
+            study.layouts[cell.layout],
+            cell.condition["resolution"],
+            channels=study.input.channels,
+            classes=study.input.classes,
+        )
+        return Outcome("done", cost.to_json())
+    except Exception as error:  # one cell's failure never ends a study
+        return Outcome("error", {}, f"{type(error).__name__}: {error}")
+
+
+def perform(job: Json, progress: Progress) -> Json:
+    """Run a job sent by the driver and return the cell's values."""
+    for file in job["block_files"]:
+        blocks.load_file(Path(file))
+    layouts = {
+        name: Layout.from_settings(LayoutSettings.model_validate(settings), name, check=False)
+        for name, settings in job["layouts"].items()
+    }
+    return _PERFORM[job["kind"]](layouts, job["condition"], job, progress)
+
+
+def _audit(layouts: dict[str, Layout], condition: Json, job: Json, progress: Progress) -> Json:
+    from ablate.cost.audit import audit
+
+    (layout,) = layouts.values()
+    table = audit(
+        lambda: layout.build(job["classes"], job["channels"]),
+        condition["resolution"],
+        channels=job["channels"],
+        mode=condition["mode"],
+        training=condition["training"],
+    )
+    return table.to_json()
+
+
+def _memory(layouts: dict[str, Layout], condition: Json, job: Json, progress: Progress) -> Json:
+    """Predicted memory, and beside it a measured peak where the condition names a device that has room."""
+    from ablate.cost import layout_cost
+    from ablate.measure.memory import measure_memory
+
+    (layout,) = layouts.values()
+    resolution, mode, kernel = condition["resolution"], condition["mode"], condition["kernel"]
+    channels, classes, batch = job["channels"], job["classes"], condition["batch"]
+    memory = layout_cost(layout, resolution, channels=channels, classes=classes, batch=batch).memory
+    training = mode == "training"
+    values = {
+        "weights": memory["weights"],
+        "gradients": memory["gradients"] if training else 0,
+        "optimizer": memory["optimizer"] if training else 0,
+        "saved_activations": memory[kernel]["saved_activations"] if training else 0,
+        "peak": memory[kernel]["training_peak" if training else "inference_peak"],
+        "device_kernel": memory["device_kernel"],
+        "measured_peak": None,
+        "not_measured": "the condition asks for none",
+    }
+    if "device" not in condition:
+        return values
+    needed, room = values["weights"] + values["peak"], available_memory(resolve(condition["device"]))
+    if room is not None and needed > 0.8 * room:
+        return values | {"not_measured": f"needs {needed:,} bytes of the {room:,} that are free"}
+    measured = measure_memory(
+        layout.build(classes, channels),
+        resolution,
+        channels=channels,
+        batch=batch,
+        mode=mode,
+        kernel=kernel,
+        device=condition["device"],
+    )
+    return values | {"measured_peak": measured.peak, "not_measured": "", "measured": measured.to_json()}
+
+
+def _throughput(layouts: dict[str, Layout], condition: Json, job: Json, progress: Progress) -> Json:
+    """One process's samples of all layouts, interleaved; a layout that cannot be built is named as failed."""
+    from ablate.measure.throughput import ThroughputCondition, measure_process, reason
+
+    models, failed = {}, {}
+    for name, layout in layouts.items():
+        try:
+            models[name] = layout.build(job["classes"], job["channels"])
+        except Exception as error:
+            failed[name] = reason(error)
+    protocol = ThroughputCondition(**condition, channels=job["channels"])
+    samples = measure_process(models, protocol, process=job["process"], on_round=progress)
+    return replace(samples, failed=failed | samples.failed).to_json()
+
+
+def _accuracy(layouts: dict[str, Layout], condition: Json, job: Json, progress: Progress) -> Json:
+    """One training run of one layout; its stem and head take the data set's channels and classes."""
+    from ablate.data import load
+    from ablate.measure.accuracy import AccuracyProtocol, train
+
+    (layout,) = layouts.values()
+    protocol = {key: condition[key] for key in ("epochs", "seed", "recipe", "batch", "lr", "precision")}
+    protocol |= {"augment": condition["augment"], "device": condition["device"]}
+    protocol |= {"tune_lr": tuple(condition["tune_lr"])}
+    dataset = load(
+        condition["dataset"],
+        data_dir=condition["data_dir"],
+        resolution=condition["resolution"],
+        subset=condition["subset"],
+    )
+    result = train(
+        lambda: layout.build(len(dataset.classes), dataset.channels),
+        dataset,
+        AccuracyProtocol(**protocol),
+        lambda done, total: progress(done / total),
+    )
+    return result.to_json()
+
+
+_PERFORM: dict[str, Callable[[dict[str, Layout], Json, Json, Progress], Json]] = {
+    "audit": _audit,
+    "memory": _memory,
+    "throughput": _throughput,
+    "accuracy": _accuracy,
+}
