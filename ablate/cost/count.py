@@ -13,6 +13,7 @@ from torch._ops import HigherOrderOperator, OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ablate.cost.classes import Work, classify, elementwise, moved_bytes, tensors
+from ablate.cost.faithful import execute
 from ablate.cost.kernel import Kernel, attention_kernel
 from ablate.cost.replica import meta_replica, real_replica
 from ablate.cost.rules import RULES
@@ -85,7 +86,7 @@ class CountingMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 out = func.decompose(*args, **kwargs)
             if out is not NotImplemented:
                 return out
-        out = func(*args, **kwargs)
+        out = execute(func, args, kwargs)
         self._add(rule, func, out, args, kwargs)
         return out
 

@@ -1,0 +1,140 @@
+"""The cost of one part, counted once and remembered: layouts are sums over a few distinct parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import torch
+from torch import nn
+
+from ablate.cost.count import CountingMode, Tally, run_pass
+from ablate.cost.kernel import Kernel
+from ablate.cost.links import (
+    Border,
+    InferenceTrace,
+    OptimizerTrace,
+    TrainingTrace,
+    trace_inference_link,
+    trace_optimizer,
+    trace_training_link,
+)
+from ablate.cost.memory import module_tensors, storage_bytes
+from ablate.model import Part, build_part
+
+_REMEMBERED = 1 << 16  # costs are small; modules are not, so that fewer of them are kept
+_MODULES = 256
+
+
+@dataclass(frozen=True)
+class PartCost(Tally):
+    """What one part costs in a forward pass, in the units of `Tally`; `params` are parameters."""
+
+    part: Part = None  # type: ignore[assignment]
+    given: Border = None  # type: ignore[assignment]
+    output: Border = None  # type: ignore[assignment]
+    params: int = 0
+    weight_bytes: int = 0  # parameters and buffers
+    uncounted: tuple[str, ...] = ()
+
+    @property
+    def training_macs(self) -> int:
+        """MACs of forward and backward pass. A stem's input is the image, which needs no gradient."""
+        return _training_macs(self.part, self.given, self.part.kind == "stem")
+
+    def inference_trace(self, kernel: Kernel) -> InferenceTrace:
+        """Memory of the forward pass without gradients."""
+        return _inference_trace(self.part, self.given, kernel)
+
+    def training_trace(self, kernel: Kernel, gradient: Border, drop_path: bool) -> TrainingTrace:
+        """Memory of forward and backward pass, for this gradient of the output."""
+        part = replace(self.part, drop_path=0.5) if drop_path else self.part
+        return _training_trace(part, self.given, gradient, kernel, self.part.kind == "stem")
+
+    def optimizer_trace(self) -> OptimizerTrace:
+        """Memory of the optimizer's state and step."""
+        return _optimizer_trace(self.part)
+
+
+def image_border(batch: int, channels: int, height: int, width: int) -> Border:
+    """A batch of images in channels-last layout."""
+    size = (batch, channels, height, width)
+    return Border.of(torch.empty(size, device="meta").to(memory_format=torch.channels_last))
+
+
+def part_cost(part: Part, size: tuple[int, int], batch: int = 1) -> PartCost:
+    """Cost of a part for an input (batch, part.in_dim, *size) in channels-last layout.
+
+    Counted on `meta` the first time, remembered afterwards. Stochastic depth costs nothing in a forward pass
+    and does not distinguish parts. Raises `ValueError` when a block refuses its size or its arguments.
+    """
+    return cost_of_link(part, image_border(batch, part.in_dim, *size))
+
+
+def cost_of_link(part: Part, given: Border) -> PartCost:
+    """Cost of a part for an input with exactly this layout."""
+    return _count(replace(part, drop_path=0.0) if part.drop_path else part, given)
+
+
+def forget() -> None:
+    """Empty the memory of parts, as after `register_macs` or after a block's source was changed."""
+    remembered: tuple[Callable[[], None], ...] = (
+        _module.cache_clear,
+        _count.cache_clear,
+        _training_macs.cache_clear,
+        _inference_trace.cache_clear,
+        _training_trace.cache_clear,
+        _optimizer_trace.cache_clear,
+    )
+    for clear in remembered:
+        clear()
+
+
+@lru_cache(_MODULES)
+def _module(part: Part) -> nn.Module:
+    with torch.device("meta"):
+        module = build_part(part)
+    return module.to(memory_format=torch.channels_last)
+
+
+@lru_cache(_REMEMBERED)
+def _count(part: Part, given: Border) -> PartCost:
+    module = _module(part).eval()
+    mode = CountingMode()
+    out = run_pass(mode, module, given.make(), False, "fused")
+    return PartCost(
+        **vars(mode.total),
+        part=part,
+        given=given,
+        output=Border.of(out),
+        params=sum(parameter.numel() for parameter in module.parameters()),
+        weight_bytes=storage_bytes(module_tensors(module)),
+        uncounted=tuple(sorted(mode.uncounted)),
+    )
+
+
+@lru_cache(_REMEMBERED)
+def _training_macs(part: Part, given: Border, first: bool) -> int:
+    module = _module(part).train()
+    mode = CountingMode()
+    run_pass(mode, module, given.make().requires_grad_(not first), True, "fused")
+    module.zero_grad(set_to_none=True)
+    return mode.total.macs
+
+
+@lru_cache(_REMEMBERED)
+def _inference_trace(part: Part, given: Border, kernel: Kernel) -> InferenceTrace:
+    return trace_inference_link(_module(part), given, kernel)
+
+
+@lru_cache(_REMEMBERED)
+def _training_trace(
+    part: Part, given: Border, gradient: Border, kernel: Kernel, first: bool
+) -> TrainingTrace:
+    return trace_training_link(_module(part), given, gradient, kernel, first=first)
+
+
+@lru_cache(_REMEMBERED)
+def _optimizer_trace(part: Part) -> OptimizerTrace:
+    return trace_optimizer(_module(part))
