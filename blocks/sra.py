@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from blocks.norm import LayerNorm
+from blocks.patches import PatchConv
 from blocks.registry import register
 from blocks.sizes import head_dim, positive
 from blocks.tokens import to_map, to_tokens
@@ -30,7 +31,7 @@ class SpatialReductionAttention(nn.Module):
         self.q = nn.Linear(dim, dim, bias=qkv_bias)
         self.kv = nn.Linear(dim, 2 * dim, bias=qkv_bias)
         self.proj = nn.Linear(dim, dim)
-        self.reduce = nn.Conv2d(dim, dim, ratio, ratio) if ratio > 1 else nn.Identity()
+        self.reduce = PatchConv(dim, dim, ratio) if ratio > 1 else nn.Identity()
         self.norm = LayerNorm(dim) if ratio > 1 else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from blocks.norm import BatchNorm, LayerNorm
+from blocks.patches import PatchConv
 from blocks.registry import register
 from blocks.sizes import odd, positive
 
@@ -53,7 +54,7 @@ class PatchifyStem(nn.Module):
         super().__init__()
         self.stride = positive("stride", stride)
         self.prenorm = LayerNorm(in_chans) if prenorm else nn.Identity()
-        self.conv = nn.Conv2d(in_chans, dim, stride, stride)
+        self.conv = PatchConv(in_chans, dim, stride)
         self.norm = nn.Identity() if prenorm else LayerNorm(dim)
 
     def forward(self, x: Tensor) -> Tensor:
