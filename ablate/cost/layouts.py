@@ -13,7 +13,7 @@ from ablate.cost.count import Tally
 from ablate.cost.kernel import KERNELS, Kernel, device_kernel
 from ablate.cost.links import Border, OptimizerTrace, TrainingTrace, trace_loss
 from ablate.cost.memory import Memory
-from ablate.cost.parts import PartCost, cost_of_link, image_border
+from ablate.cost.parts import PartCost, cost_of_link, image_border, trace_chain
 from ablate.layout.errors import AblateError
 from ablate.layout.layout import Layout
 from ablate.model import parts
@@ -226,6 +226,10 @@ def _by_stage(rows: Sequence[Row]) -> tuple[Row, ...]:
 
 def _compose(links: Sequence[tuple[str, PartCost, bool]], kernel: Kernel) -> Memory:
     forward = [cost.inference_trace(kernel) for _, cost, _ in links]
+    if any(
+        trace.passes_input for trace in forward
+    ):  # two borders are one storage: not to be told from the links
+        return trace_chain([cost for _, cost, _ in links], kernel)
     loss = trace_loss(links[-1][1].output)
     backward: list[TrainingTrace] = [loss]
     gradient: Border | None = loss.input_gradient

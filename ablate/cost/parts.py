@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -20,7 +20,7 @@ from ablate.cost.links import (
     trace_optimizer,
     trace_training_link,
 )
-from ablate.cost.memory import module_tensors, storage_bytes
+from ablate.cost.memory import Memory, module_tensors, storage_bytes, trace_memory
 from ablate.model import Part, build_part
 
 _REMEMBERED = 1 << 16  # costs are small; modules are not, so that fewer of them are kept
@@ -75,6 +75,13 @@ def part_cost(part: Part, size: tuple[int, int], batch: int = 1) -> PartCost:
 def cost_of_link(part: Part, given: Border) -> PartCost:
     """Cost of a part for an input with exactly this layout."""
     return _count(replace(part, drop_path=0.0) if part.drop_path else part, given)
+
+
+def trace_chain(costs: Sequence[PartCost], kernel: Kernel) -> Memory:
+    """Memory of a chain of parts that is run as a whole, for chains that cannot be composed."""
+    with torch.device("meta"):
+        chain = nn.Sequential(*(build_part(cost.part) for cost in costs))
+    return trace_memory(chain.to(memory_format=torch.channels_last), costs[0].given.make(), kernel)
 
 
 def forget() -> None:
