@@ -1,0 +1,81 @@
+"""What a search leaves behind: a frame of its trials, the Pareto front, and the best layouts as a study."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from ruamel.yaml import YAML
+
+from ablate.layout.goals import METRICS, Objective
+from ablate.layout.layout import Layout
+from ablate.layout.study import Study
+
+COLUMNS = [
+    "number",
+    "name",
+    "status",
+    "feasible",
+    "repeats",
+    "text",
+    "widths",
+    "depths",
+    *METRICS,
+    "spread",
+    "reason",
+]
+
+
+def pareto_front(trials: pd.DataFrame, objectives: Sequence[Objective]) -> pd.DataFrame:
+    """The feasible networks that no other feasible one beats, best in the first objective first.
+
+    One row per network: one that was proposed again is taken from its first trial. `a` beats `b` when it is
+    nowhere worse and somewhere better.
+    """
+    usable = trials[(trials["status"] == "done") & ~trials["repeats"].astype(bool)]
+    signs = [1.0 if one.direction == "minimize" else -1.0 for one in objectives]
+    points = usable[[one.metric for one in objectives]].to_numpy(dtype=float) * signs
+    beaten = [bool(((points <= point).all(axis=1) & (points < point).any(axis=1)).any()) for point in points]
+    front = usable[~np.array(beaten, dtype=bool)]
+    order = sorted(range(len(front)), key=lambda i: tuple(points[~np.array(beaten, dtype=bool)][i]))
+    return front.iloc[order].reset_index(drop=True)
+
+
+def describe(layout: Layout) -> str:
+    """A layout on one line: pattern, widths and depths."""
+    widths, depths = (" ".join(map(str, values)) for values in (layout.widths, layout.depths))
+    return f"{layout.text}; widths {widths}; depths {depths}"
+
+
+def best_study(study: Study, layouts: Mapping[str, Layout], path: Path) -> str:
+    """These layouts as the text of a study file at `path`, with the measurements of the search's study.
+
+    Layouts are written out in full, so that no defaults of the searched file are needed.
+    """
+    measure = study.measure.model_dump(mode="json", exclude_none=True)
+    document: dict[str, Any] = {
+        "study": f"{study.name}-best",
+        "input": study.input.model_dump(mode="json"),
+        "layouts": {name: layout.to_yaml_dict() for name, layout in layouts.items()},
+        "measure": measure or {"complexity": {"resolutions": [study.input.resolution]}},
+    }
+    if study.block_files:
+        folder = path.resolve().parent
+        document["blocks"] = [
+            Path(os.path.relpath(file.resolve(), folder)).as_posix() for file in study.block_files
+        ]
+    buffer = io.StringIO()
+    yaml = YAML()
+    yaml.default_flow_style = None
+    yaml.width = 110
+    yaml.dump(document, buffer)
+    assert study.search is not None
+    goals = ", ".join(map(str, study.search.objectives))
+    bounds = ", ".join(map(str, study.search.constraints))
+    header = f"# The Pareto front that `ablate search` found: {goals}{f'; {bounds}' if bounds else ''}.\n"
+    return header + buffer.getvalue()
