@@ -33,7 +33,7 @@ def check_word(word: Word, *kinds: Kind) -> list[Mistake]:
         return [Mistake(message, offset=word.offset)]
     return [
         Mistake(message, offset=word.key_offset(key) if wrong_key else word.value_offset(key))
-        for key, wrong_key, message in _argument_problems(entry, word.call)
+        for key, wrong_key, message in _argument_problems(entry, word.call, str(word.call))
     ]
 
 
@@ -70,8 +70,11 @@ def _objection(entry: Entry, call: BlockCall, supplied: tuple[tuple[str, Value],
 
 
 @lru_cache(maxsize=100_000)
-def _argument_problems(entry: Entry, call: BlockCall) -> tuple[tuple[str, bool, str], ...]:
-    """(argument, whether its name is what is wrong, message)."""
+def _argument_problems(entry: Entry, call: BlockCall, written: str) -> tuple[tuple[str, bool, str], ...]:
+    """(argument, whether its name is what is wrong, message).
+
+    `written` keeps the cache from taking `kernel=3.0` or `shift=1` for the equal `kernel=3` and `shift=true`.
+    """
     return tuple(_find_problems(entry, call))
 
 
@@ -85,7 +88,8 @@ def _find_problems(entry: Entry, call: BlockCall) -> Iterator[tuple[str, bool, s
             yield key, True, f"unknown argument {key!r} of {entry.name!r}{known}"
         elif not _fits(value, arguments[key].annotation):
             wanted = " or ".join(_wanted(arguments[key].annotation))
-            message = f"argument {key!r} of {entry.name!r} must be {wanted}, got {value if isinstance(value, str) else format_value(value)}"
+            got = value if isinstance(value, str) else format_value(value)
+            message = f"argument {key!r} of {entry.name!r} must be {wanted}, got {got}"
             choices = [str(choice) for choice in _choices(arguments[key].annotation)]
             near = did_you_mean(str(value), choices)
             yield key, False, message + (near if near.startswith("; did") else "")

@@ -138,7 +138,8 @@ class Layout:
     def replace(self, *, check: bool = True, **settings: Any) -> Layout:
         """The layout with other settings, resolved anew; `text`, `name` and every setting of the constructor.
 
-        A setting of None goes back to its default. `text` replaces `stages`, and the other way round.
+        A setting of None goes back to its default. `text` replaces `stages`; `stages` replaces both `text`
+        and `depths`.
         """
         given = self.settings.model_dump(exclude_none=True)
         given["text"] = given.pop("layout", None)
@@ -152,6 +153,7 @@ class Layout:
             given.pop("stages", None)
         if "stages" in settings:
             given["text"] = None
+            given.pop("depths", None)
         return Layout(**{**given, **settings}, check=check)
 
     def to_dict(self) -> dict[str, Any]:

@@ -60,7 +60,9 @@ class _Loader:
         report: ReportOptions = self.section("report")
         search: Search | None = self.section("search")
         self.check_space(defaults)
-        if not entries.names and search is None and "layouts" not in self.mistaken():
+        if not (
+            entries.names or "search" in self.data or "layouts" in self.mistaken() or self.source.mistakes
+        ):
             self.mistakes.append(Mistake("a study needs `layouts` or `search`"))
         self.check_together(entries, match, measure, report)
         self.raise_mistakes()
@@ -84,9 +86,12 @@ class _Loader:
         return {one.path[0] for one in self.mistakes if one.path}
 
     def raise_mistakes(self) -> None:
-        problems = [*self.source.mistakes, *map(self.source.problem, dict.fromkeys(self.mistakes))]
+        problems = self.source.mistakes
+        broken = {(one.line, one.column) for one in problems}  # what is no value has no type either
+        more = dict.fromkeys(map(self.source.problem, dict.fromkeys(self.mistakes)))
+        problems = problems + [one for one in more if (one.line, one.column) not in broken]
         if problems:
-            raise LayoutError(sorted(dict.fromkeys(problems), key=lambda one: (one.line, one.column)))
+            raise LayoutError(sorted(problems, key=lambda one: (one.line, one.column)))
 
     def section(self, key: str) -> Any:
         """A top-level key's value, validated; its default where it is absent or wrong."""

@@ -175,7 +175,7 @@ def _fill(
             message = f"{_plural(chosen, 'head')} cannot share the {widths[i]} channels of stage {i + 1}"
             if not any(one.path == path for one in out.mistakes):
                 out.mistakes.append(Mistake(message, path))
-        filled.append(words)
+        filled.append(words if len(words) > len(cycle) else cycle)  # what the depth cuts off is checked too
         stages.append(Stage(tuple(word.call for word in words), widths[i], chosen, float(ratios[i])))
     out.stages = tuple(stages)
     return filled

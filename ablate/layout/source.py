@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from ablate.layout.errors import LayoutError, Mistake, Problem
@@ -41,7 +41,8 @@ class Source:
         while path and path not in self.values:
             path = path[:-1]
         known = path == mistake.path
-        node = self.keys.get(path) if mistake.at_key or not known else None
+        above = not known and not isinstance(self.values.get(path), ScalarNode)
+        node = self.keys.get(path) if mistake.at_key or above else None
         node = node or self.values.get(path)
         if node is None:
             return self.at(mistake.message, 0, 0)
@@ -85,7 +86,7 @@ def parse_source(text: str, name: str) -> Source:
         raise LayoutError(source.at(f"not YAML: {message}", *place)) from None
     except RecursionError:
         raise LayoutError(source.at("the file nests too deeply", 0, 0)) from None
-    except (YAMLError, ValueError, KeyError, AttributeError, IndexError) as error:
+    except Exception as error:  # odd directives end in assertions and the like inside ruamel.yaml
         message = " ".join(str(error).split())
         raise LayoutError(source.at(f"not YAML: {message}", 0, 0)) from None
     if node is None:

@@ -49,7 +49,7 @@ class Expanded:
                 start += piece.length
             if path in self.pieces:
                 last = self.pieces[path][-1]
-                return path, last.offset + (last.length if last.path == path else 0)
+                return last.path, last.offset + last.length
         return ("layouts", self.entry, *path), offset
 
 
