@@ -237,6 +237,15 @@ def test_arguments_are_strict(call, message):
     assert [problem.message for problem in caught.value.problems] == [message]
 
 
+def test_equal_values_of_other_types_are_not_taken_for_each_other():
+    assert Layout("conv(kernel=3)")
+    for call in ("conv(kernel=3.0)", "key_only(gate_proj=0)"):
+        with pytest.raises(LayoutError):
+            Layout(call)
+    assert Layout("conv(kernel=3)")
+    assert Layout("key_only(gate_proj=false)")
+
+
 def test_the_constructors_objection_names_the_stage_that_has_it():
     assert Layout("key_only", widths=(64,), heads=2)
     with pytest.raises(LayoutError, match="two heads"):

@@ -1,8 +1,42 @@
 """What a study file says when it is wrong: every message, at its line and column, and all of them at once."""
 
+import contextlib
+import json
+
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ablate.layout import LayoutError, parse_study
+
+KEYS = [
+    *(
+        "study",
+        "input",
+        "defaults",
+        "vary",
+        "layouts",
+        "match",
+        "measure",
+        "report",
+        "search",
+        "blocks",
+        "more",
+    ),
+    *(
+        "layout",
+        "stages",
+        "widths",
+        "depths",
+        "heads",
+        "stem",
+        "space",
+        "patterns",
+        "objectives",
+        "constraints",
+    ),
+    *("params", "macs", "by", "tolerance", "memory", "complexity", "resolutions", "baseline", "m"),
+]
 
 
 def mistakes(text: str) -> list[str]:
@@ -239,3 +273,58 @@ layouts.yaml:9:20: unknown layout 'c'; known: a, b
 )
 def test_files_of_another_shape(text, problem):
     assert mistakes(text) == [problem]
+
+
+fragments = st.sampled_from(
+    [
+        "",
+        " ",
+        ":",
+        "[]",
+        "{}",
+        "[1]",
+        "{a: 1}",
+        "3",
+        "-1",
+        "true",
+        "x",
+        "$mixer",
+        "$",
+        "'",
+        '"',
+        "\n",
+        "&a ",
+        "*a",
+        "<<: ",
+    ]
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_broken_file_is_a_layout_error(example, data):
+    text = example
+    for _ in range(data.draw(st.integers(1, 3))):
+        start = data.draw(st.integers(0, len(text)))
+        end = min(len(text), start + data.draw(st.integers(0, 12)))
+        text = text[:start] + data.draw(fragments) + text[end:]
+    with contextlib.suppress(LayoutError):
+        parse_study(text, check=False)
+
+
+values = st.recursive(
+    st.sampled_from(
+        [None, True, 0, -1, 3, 2.5, "", "x", "$m", "conv", "1M", "minimize macs", "params <= 1M"]
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(KEYS), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(KEYS[:11]), values))
+def test_a_file_with_other_values_is_a_layout_error(data):
+    text = json.dumps(data)
+    with contextlib.suppress(LayoutError):
+        parse_study(text, check=False)

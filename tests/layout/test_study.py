@@ -101,7 +101,8 @@ class TestDefaults:
 
 class TestVary:
     def test_two_names_give_the_product(self):
-        text = "vary: {m: [conv, softmax], w: [[8], [16]]}\nlayouts:\n  $m-$w: {layout: $m, widths: $w}\n  plain: conv\n"
+        text = "vary: {m: [conv, softmax], w: [[8], [16]]}\n"
+        text += "layouts:\n  $m-$w: {layout: $m, widths: $w}\n  plain: conv\n"
         study = parse_study(text)
         assert list(study.layouts) == ["conv-8", "conv-16", "softmax-8", "softmax-16", "plain"]
         assert study.layouts["softmax-16"] == Layout("softmax", widths=(16,))
