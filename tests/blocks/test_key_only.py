@@ -154,6 +154,17 @@ def test_extreme_saliency_stays_finite(gate, dtype, size):
     assert gradient.isfinite().all()
 
 
+@pytest.mark.parametrize("gate", GATES)
+def test_weights_survive_the_underflow_of_a_sigmoid(gate):
+    """At s near -200, sigmoid and exp are 0 in float32; the weights they would give are not."""
+    block = exaggerate(KeyOnlyAttention(8, 2, gate=gate))
+    with torch.no_grad():
+        block.saliency_bias.fill_(-200)
+        x = torch.randn(2, 8, 6, 5)
+        got = block(x)
+        torch.testing.assert_close(got, dense(block.double(), x.double()).float(), rtol=1e-3, atol=1e-4)
+
+
 class Largest(TorchDispatchMode):
     """Keeps the number of elements of the largest tensor that any operator made."""
 
