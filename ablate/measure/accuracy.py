@@ -225,14 +225,12 @@ class _Run:
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        if self.how.clip is not None:
-            nn.utils.clip_grad_norm_(model.parameters(), self.how.clip)
         for optimizer in optimizers:
             optimizer.step()
         return loss.detach()
 
     def logits(self, model: nn.Module, images: Tensor) -> Tensor:
-        """The model's output in float32, computed in the protocol's precision; the same in training and test."""
+        """The model's output in float32, in the protocol's precision; the same way in training and test."""
         precision = self.protocol.precision
         with devices.autocast(precision, self.device), training_attention(precision, self.device):
             output: Tensor = model(images)

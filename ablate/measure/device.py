@@ -96,7 +96,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def available_memory(device: torch.device) -> int | None:
-    """Bytes that are free on the device, for the CPU those the system could give; `None` if it cannot tell."""
+    """Bytes that are free on the device, or that the system could give; `None` if it cannot tell."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     try:

@@ -146,10 +146,15 @@ def _result(
 
 def _read(run: Callable[[], Any], device: torch.device) -> Reading:
     """Run under the device's meter; what `run` returns is alive until the reading is taken."""
-    gc.collect()
-    with meter(device) as reading:
-        kept = run()
-        devices.synchronize(device)
+    collecting = gc.isenabled()
+    gc.disable()  # garbage from before that is found meanwhile would count as released
+    try:
+        with meter(device) as reading:
+            kept = run()
+            devices.synchronize(device)
+    finally:
+        if collecting:
+            gc.enable()
     del kept
     return reading
 

@@ -30,7 +30,6 @@ class Recipe:
     muon: bool
     momentum: float = 0.95  # of Muon
     betas: tuple[float, float] = (0.9, 0.999)  # of AdamW
-    clip: float | None = None  # largest norm of the gradient
 
     def with_lr(self, lr: float | None) -> Recipe:
         """The recipe at another learning rate; AdamW's part keeps its ratio to it."""
@@ -70,10 +69,10 @@ class Recipe:
 RECIPES = {
     "short": Recipe(
         "short",
-        lr=0.02,
-        adamw_lr=0.003,
+        lr=0.03,
+        adamw_lr=0.006,
         schedule="triangle",
-        warmup=0.2,
+        warmup=0.1,
         weight_decay=0.02,
         label_smoothing=0.1,
         muon=True,
@@ -81,14 +80,13 @@ RECIPES = {
     ),
     "adamw": Recipe(
         "adamw",
-        lr=0.002,
-        adamw_lr=0.002,
+        lr=0.004,
+        adamw_lr=0.004,
         schedule="cosine",
         warmup=0.1,
         weight_decay=0.05,
         label_smoothing=0.1,
         muon=False,
-        clip=1.0,
     ),
 }
 
