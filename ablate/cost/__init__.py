@@ -1,26 +1,36 @@
 """Exact costs: MACs, parameters, element-wise work, bytes and memory, counted without a device."""
 
 from ablate.cost.count import Count, Tally, count
+from ablate.cost.formula import Formula, formulas
+from ablate.cost.formula_table import complexity_table_latex
 from ablate.cost.kernel import KERNELS, Kernel, attention_kernel, device_kernel
 from ablate.cost.layouts import LayoutCost, Row, layout_cost
 from ablate.cost.memory import Memory, trace_memory
 from ablate.cost.parts import PartCost, part_cost
+from ablate.cost.roofline import MachinePeak, arithmetic_intensity, machine_peak, roofline_seconds
 from ablate.cost.rules import register_macs
 
 __all__ = [
     "KERNELS",
     "Count",
+    "Formula",
     "Kernel",
     "LayoutCost",
+    "MachinePeak",
     "Memory",
     "PartCost",
     "Row",
     "Tally",
+    "arithmetic_intensity",
     "attention_kernel",
+    "complexity_table_latex",
     "count",
     "device_kernel",
+    "formulas",
     "layout_cost",
+    "machine_peak",
     "part_cost",
     "register_macs",
+    "roofline_seconds",
     "trace_memory",
 ]
