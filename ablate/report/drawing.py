@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,8 @@ from ablate.report.style import INK, PAPER, Look
 class Crossover:
     """The resolution in pixels from which `cheaper` needs less than `dearer` of a quantity.
 
-    `quantity` is `macs`, `memory` or `latency`; `low` and `high` bound the resolution where it is measured.
+    `quantity` is `macs`, `latency` (ms) or a peak in bytes by mode and kernel, such as `inference_fused`;
+    `low` and `high` bound the resolution where it is measured.
     """
 
     quantity: str
@@ -92,13 +93,47 @@ def face(look: Look) -> str:
     return look.color if look.marker == "o" else PAPER
 
 
-def finish(
-    panel: Axes, results: Results, rows: pd.DataFrame, quantity: Metric, label: str | None = None
-) -> None:
+def finish(panel: Axes, rows: pd.DataFrame, quantity: Metric, label: str | None = None) -> None:
+    """Axes of a panel of curves: both logarithmic, ticks at the resolutions."""
     values = rows[quantity.column].dropna() / quantity.scale
     style.log_axis(panel, "y", [float(value) for value in values if value > 0] or [1.0])
     style.resolution_axis(panel, [float(value) for value in rows["resolution"]])
     panel.set_ylabel(label or quantity.title)
+
+
+def dot_figure(
+    results: Results,
+    rows: pd.DataFrame,
+    quantity: Metric,
+    error: tuple[str, str] | None = None,
+    second: Metric | None = None,
+    second_error: tuple[str, str] | None = None,
+) -> Figure:
+    """One resolution only: a line of dots, a row per layout, and a second quantity beside it."""
+    looks = style.looks(results.texts)
+    shown = [name for name in results.layouts if name in set(rows["layout"])]
+    quantities = [(quantity, error)] + ([(second, second_error)] if second else [])
+    figure, panels = style.axes(len(quantities), height=1.0 + 0.24 * len(shown), share_y=True)
+    for panel, (each, ends) in zip(panels, quantities, strict=True):
+        for place, name in enumerate(shown):
+            row = select(rows, layout=name).iloc[0]
+            value = float(row[each.column]) / each.scale
+            spread = None
+            if ends is not None:
+                low, high = (float(row[column]) / each.scale for column in ends)
+                spread = [[max(value - low, 0.0)], [max(high - value, 0.0)]]
+            look = looks[name]
+            panel.errorbar(
+                value, place, xerr=spread, color=look.color, marker=look.marker, markerfacecolor=face(look)
+            )
+        resolution = int(rows["resolution"].iloc[0])
+        panel.set_xlabel(f"{each.title} at {resolution} px")
+        panel.set_yticks(range(len(shown)), shown)
+        panel.margins(x=0.12)
+        if each.unit:  # an amount starts at nothing; a ratio does not
+            panel.set_xlim(left=0)
+        panel.set_ylim(len(shown) - 0.4, -0.6)
+    return figure
 
 
 def layout_legend(
@@ -132,7 +167,7 @@ def handle(look: Look, *, line: bool) -> Line2D:
     )
 
 
-def mark(panel: Axes, results: Results, quantity: str, crossovers: Sequence[Crossover], scale: float) -> None:
+def mark(panel: Axes, quantity: str, crossovers: Sequence[Crossover], scale: float) -> None:
     """Mark where one layout becomes cheaper than another, inside the panel's range."""
     low, high = panel.get_xlim()
     inside = [c for c in crossovers if c.quantity == quantity and low <= c.resolution <= high]
@@ -155,8 +190,8 @@ def not_drawn(results: Results, kind: str) -> str:
     return f" Not drawn: {', '.join(places)}." if places else ""
 
 
-def marked(quantity: str, crossovers: Sequence[Crossover]) -> str:
-    mine = [c for c in crossovers if c.quantity == quantity]
+def marked(quantities: Collection[str], crossovers: Sequence[Crossover]) -> str:
+    mine = [c for c in crossovers if c.quantity in quantities]
     if not mine:
         return ""
     parts = [f"{c.cheaper} needs less than {c.dearer} from {c.resolution:.0f} px" for c in mine]

@@ -222,7 +222,8 @@ def ratio_cell(row: pd.DataFrame, name: str) -> Cell:
 def accuracy_cells(accuracy: Accuracy, *, is_baseline: bool) -> list[Cell]:
     """Mean with its interval, number of seeds, difference to the baseline."""
     if accuracy.finished == 0:
-        return [failed(accuracy.statuses, accuracy.reasons), Cell(accuracy.seeds_text), Cell("–")]
+        none = Cell(accuracy.seeds_text, sort=0.0, tone="failed")
+        return [failed(accuracy.statuses, accuracy.reasons), none, Cell("–")]
     mean = number(accuracy.mean, with_error(accuracy.mean, accuracy.half_width, fallback_digits=3))
     tone: Tone = "failed" if accuracy.finished < accuracy.planned else ""
     seeds = Cell(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Hashable, Mapping
+from typing import Any
+
 import pandas as pd
 
 from ablate.report.main_table import latency_cell, measured, ratio_cell
 from ablate.report.metrics import metric, of_kind
+from ablate.report.notes import throughput_notes
 from ablate.report.numbers import fixed, significant
 from ablate.report.results import Results, describe
 from ablate.report.table import Cell, Column, Table, number, pixels
@@ -16,46 +21,46 @@ def memory_table(results: Results) -> Table | None:
     planned = results.planned("memory")
     if planned.empty:
         return None
-    metrics = of_kind("memory")
+    *predicted, real = of_kind("memory")
     rows, raw = [], []
     for position, record in enumerate(planned.to_dict("records")):
         row = planned.iloc[[position]]
-        cells = [measured(row, each.column, each.scale, each.digits) for each in metrics[:-1]]
-        peak, real = float(record["predicted_peak_bytes"]), float(record["measured_peak_bytes"])
-        cells.append(number(real, significant(real / metrics[-1].scale, 3)))
-        cells.append(
-            number(
-                real / peak if peak else float("nan"), fixed(real / peak, 3) if peak and real == real else ""
-            )
-        )
-        keys = (Cell(str(record[key]), sort=str(record[key])) for key in ("layout", "mode", "kernel"))
-        layout, mode, kernel = keys
-        rows.append((layout, pixels(record["resolution"]), mode, kernel, *cells))
-        condition = {
-            "resolution_px": record["resolution"],
-            "mode": record["mode"],
-            "batch": record.get("batch", 1),
-        }
+        cells = [measured(row, each.column, each.scale, each.digits) for each in predicted]
+        names = [Cell(str(record[key]), sort=str(record[key])) for key in ("layout", "mode", "kernel")]
+        place = (names[0], pixels(record["resolution"]), *names[1:])
+        rows.append((*place, *cells, *_beside(record)))
         raw.append(
-            {"layout": record["layout"], **condition, "kernel": record["kernel"], "status": record["status"]}
+            {"layout": record["layout"], "resolution_px": record["resolution"], "mode": record["mode"]}
+            | {"batch": record.get("batch", 1), "kernel": record["kernel"], "status": record["status"]}
+            | {each.column: record[each.column] for each in (*predicted, real)}
+            | {key: record["values"].get(key) for key in ("device_kernel", "not_measured")}
         )
-        raw[-1] |= {each.column: record[each.column] for each in metrics}
-        raw[-1]["device_kernel"] = record["values"].get("device_kernel")
+    group = "predicted (MiB)"
     return Table(
         "memory",
         "Memory, predicted and measured",
-        "MiB; peaks are above the weights and the input.",
+        "Peaks are above the weights and the input, of one whole batch.",
         (
             Column("Layout", left=True),
             Column("px"),
             Column("mode", left=True),
             Column("kernel", left=True),
-            *(Column(each.label, "Predicted and measured (MiB)") for each in metrics),
-            Column("measured / predicted"),
+            *(Column(each.label.removesuffix(", predicted"), group) for each in predicted),
+            Column("peak (MiB)", "measured"),
+            Column("÷ predicted", "measured"),
         ),
         tuple(rows),
         pd.DataFrame(raw),
     )
+
+
+def _beside(record: Mapping[Hashable, Any]) -> tuple[Cell, Cell]:
+    """The measured peak of a memory row and its ratio to the predicted one, or why there is none."""
+    real, peak = float(record["measured_peak_bytes"]), float(record["predicted_peak_bytes"])
+    if math.isnan(real) or math.isnan(peak) or not peak:
+        return Cell("–", hint=str(record["values"].get("not_measured") or "")), Cell("–")
+    scale = metric("memory", "measured_peak").scale
+    return number(real, significant(real / scale, 3)), number(real / peak, fixed(real / peak, 3))
 
 
 def throughput_table(results: Results) -> Table | None:
@@ -83,6 +88,7 @@ def throughput_table(results: Results) -> Table | None:
             | {"status": record["status"]}
             | {each.column: record[each.column] for each in of_kind("throughput")}
             | {
+                "busy_machine": record["values"].get("busy"),
                 "latency_ratio_to": record["values"].get("ratio_to"),
                 "latency_of_processes_ms": " ".join(repr(float(value)) for value in process),
             }
@@ -102,6 +108,7 @@ def throughput_table(results: Results) -> Table | None:
         ),
         tuple(rows),
         pd.DataFrame(raw),
+        tuple(throughput_notes(results)),
     )
 
 

@@ -103,8 +103,8 @@ METRICS: tuple[Metric, ...] = (
             f"{_PEAK}; by kernel (fused: {_FUSED}; math: {_MATH})."),
     _metric("memory", "measured_peak", "measured_peak", "measured_peak_bytes", "Peak, measured", "MiB",
             MEBI, 3,
-            "The same peak on the real device: requested bytes on CUDA, the allocator's events on a CPU. "
-            "It stands beside the kernel that the device runs."),
+            "The same peak on the real device, with the same kernel: requested bytes on CUDA, the "
+            "allocator's events on a CPU."),
     _metric("throughput", "latency", "latency_ms", "latency_ms", "Latency", "ms", 1.0, 3,
             "Time of one call on one batch: median over calls, then over fresh processes, with "
             "interleaved layouts. The error is half the 95 % interval between processes, the wider side "

@@ -19,7 +19,8 @@ RECONSTRUCTION = (
 
 def main_notes(results: Results) -> list[str]:
     """The footnotes of the main table, in the order of their weight."""
-    notes = [missing_note(results), *uncounted_notes(results), resolvable_note(results), kernel_note(results)]
+    notes = [missing_note(results), *uncounted_notes(results), busy_note(results), *throughput_notes(results)]
+    notes += [resolvable_note(results), kernel_note(results)]
     notes.append(RECONSTRUCTION if uses_reconstruction(results) else None)
     return [note for note in notes if note]
 
@@ -83,18 +84,31 @@ def uses_reconstruction(results: Results) -> bool:
 
 
 def busy_note(results: Results) -> str | None:
-    """A warning when the load average was above the number of processors while times were measured."""
-    loads = []
-    for provenance in results.done("throughput").get("provenance", []):
-        load, cores = provenance.get("load_average"), provenance.get("cores")
-        if isinstance(load, int | float) and isinstance(cores, int) and load > cores:
-            loads.append(float(load))
-    if not loads:
+    """A warning when other work wanted the cores while times were measured."""
+    busy = [values for values in results.done("throughput").get("values", []) if values.get("busy")]
+    if not busy:
         return None
+    load = max((float(values.get("load_average") or 0.0) for values in busy), default=0.0)
     return (
-        f"The machine was busy during {plural(len(loads), 'timing cell')} (load average up to "
-        f"{significant(max(loads), 2)}): times may be too long; ratios suffer less."
+        f"The machine was busy during {plural(len(busy), 'timing cell')} (load average up to "
+        f"{significant(load, 2)}): times may be too long; ratios suffer less."
     )
+
+
+def throughput_notes(results: Results) -> list[str]:
+    """What the latencies lack: an interval where one process measured, the baseline where it failed."""
+    values = list(results.done("throughput").get("values", []))
+    notes = []
+    if any(value.get("low_ms") is None for value in values):
+        notes.append(
+            "Latencies without ± come from one process and have no error; their ratios prove nothing."
+        )
+    others = sorted(
+        {str(v["ratio_to"]) for v in values if v.get("ratio_to") not in (None, "", results.baseline)}
+    )
+    if others:
+        notes.append(f"The baseline was not timed; the ratios are to {', '.join(others)}.")
+    return notes
 
 
 def _memories(results: Results) -> list[dict[str, object]]:

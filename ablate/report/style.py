@@ -179,7 +179,7 @@ def log_axis(panel: Axes, which: Literal["x", "y"], values: Sequence[float]) -> 
     low, high = min(values), max(values)
     decades = math.log10(high / low) if high > low else 0.0
     if decades < 0.3:  # hardly a logarithmic range: even ticks read better
-        axis.set_major_locator(MaxNLocator(6))
+        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
     else:
         few, some = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), (1.0, 2.0, 5.0)
         subs = few if decades < 1.3 else some if decades < 3 else (1.0,)
@@ -204,7 +204,7 @@ def widths(curves: Mapping[str, pd.Series[float]]) -> dict[str, float]:
             common = curves[name].index.intersection(curves[later].index)
             pairs = zip(curves[name][common], curves[later][common], strict=True)
             if len(common) and all(abs(math.log(a / b)) < near for a, b in pairs):
-                found[name] += 1.3
+                found[name] = min(found[name] + 1.0, LINE + 3.0)
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
+from ablate.report.audit_table import audit_table
 from ablate.report.cost_tables import scaling_table, stage_table
 from ablate.report.main_table import main_table
 from ablate.report.measured_tables import memory_table, seed_table, throughput_table
@@ -22,6 +23,7 @@ def all_tables(results: Results) -> list[Table]:
         memory_table,
         throughput_table,
         seed_table,
+        audit_table,
         missing_table,
         layout_table,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from ablate.report.drawing import Drawn, face, handle
 from ablate.report.metrics import metric
 from ablate.report.results import Results, select
 from ablate.report.style import PAPER
+
+_STAGE = re.compile(r"stem|head|stage\d+")
+_WHOLE = "timm model, whole"
 
 
 def accuracy_figure(results: Results) -> Drawn | None:
@@ -64,9 +68,12 @@ def stage_figure(results: Results) -> Drawn | None:
     costs = stage_costs(results)
     if costs.empty:
         return None
-    stages = _stage_order(list(dict.fromkeys(costs["stage"])))
+    costs = costs.assign(stage=[name if _STAGE.fullmatch(name) else _WHOLE for name in costs["stage"]])
+    stages = _stage_order(set(costs["stage"]))
     figure, panels = style.axes(2, height=1.2 + 0.26 * len(results.layouts), share_y=True)
-    colors = [style.stage_color(index, len(stages)) for index in range(len(stages))]
+    split = [stage for stage in stages if stage != _WHOLE]
+    colors = {stage: style.stage_color(index, len(split)) for index, stage in enumerate(split)}
+    colors[_WHOLE] = style.GREY
     layouts = [name for name in results.layouts if name in set(costs["layout"])]
     for panel, column, title in ((panels[0], "macs", "MACs (G)"), (panels[1], "params", "Parameters (M)")):
         scale = metric("complexity", column).scale
@@ -74,13 +81,13 @@ def stage_figure(results: Results) -> Drawn | None:
             layouts
         )
         left = np.zeros(len(layouts))
-        for stage, color in zip(stages, colors, strict=True):
+        for stage in stages:
             width = table[stage].fillna(0).to_numpy(dtype=float) / scale
             panel.barh(
                 layouts,
                 width,
                 left=left,
-                color=color,
+                color=colors[stage],
                 height=0.72,
                 edgecolor=PAPER,
                 linewidth=0.5,
@@ -96,5 +103,5 @@ def stage_figure(results: Results) -> Drawn | None:
     return Drawn("stages", f"Where MACs and parameters lie, by stage, at {results.reference} px.", figure)
 
 
-def _stage_order(stages: Sequence[str]) -> list[str]:
-    return sorted(stages, key=lambda name: (name == "head", name != "stem", name))
+def _stage_order(stages: Collection[str]) -> list[str]:
+    return sorted(stages, key=lambda name: (name == _WHOLE, name == "head", name != "stem", len(name), name))

@@ -23,7 +23,18 @@ from ablate.report.results import Results
 from ablate.report.table import Table
 from ablate.report.tables import all_tables
 
-_TABLES = ("main", "scaling", "stages", "memory", "throughput", "seeds", "missing", "layouts", "search")
+_TABLES = (
+    "main",
+    "scaling",
+    "stages",
+    "memory",
+    "throughput",
+    "seeds",
+    "audit",
+    "missing",
+    "layouts",
+    "search",
+)
 _FIGURES = ("macs", "memory", "latency", "accuracy", "stages", "pareto")
 
 

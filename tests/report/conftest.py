@@ -108,7 +108,7 @@ def _cells(
                     }  # fmt: skip
     for resolution in resolutions[:3]:
         for name in layouts:
-            speed = SPEED[name.partition("-")[2]] if "-" in name else 1.0
+            speed = SPEED.get(name.partition("-")[2], 1.0)
             ratio = speed * (1 if "alternate" in name else 0.93)
             latency = 812.0 * ratio * (resolution / 224) ** 2 * rng.uniform(0.998, 1.002)
             low, high = (1.0, 1.0) if name == layouts[0] else (ratio - 0.013, ratio + 0.011)
