@@ -10,10 +10,10 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ablate.layout.entries import Entries
 from ablate.layout.errors import LayoutError, Mistake, did_you_mean
-from ablate.layout.resolve import resolve
-from ablate.layout.settings import Defaults, LayoutSettings, plain_mistakes
+from ablate.layout.settings import Defaults, plain_mistakes
 from ablate.layout.source import Source, parse_source, read_source
-from ablate.layout.study import Input, Match, Measure, ReportOptions, Search, Space, Study, StudyFile
+from ablate.layout.space import space_mistakes
+from ablate.layout.study import Input, Match, Measure, ReportOptions, Search, Study, StudyFile
 
 
 def load_study(path: str | Path, *, check: bool = True) -> Study:
@@ -50,7 +50,7 @@ class _Loader:
         files = self.block_files()
         name = self.section("study") or self.path.stem
         given_input: Input = self.section("input")
-        defaults = self.valid_part("defaults", Defaults)
+        defaults = self.valid_part("defaults")
         entries = Entries(defaults, self.check)
         entries.read(self.data.get("layouts", {}), self.data.get("vary", {}))
         self.mistakes += entries.mistakes
@@ -59,7 +59,9 @@ class _Loader:
         measure: Measure = self.section("measure")
         report: ReportOptions = self.section("report")
         search: Search | None = self.section("search")
-        self.check_space(defaults)
+        given_search = self.data.get("search")
+        space = given_search.get("space") if isinstance(given_search, dict) else None
+        self.mistakes += [one.under("search", "space") for one in space_mistakes(space, defaults, self.check)]
         if not (
             entries.names or "search" in self.data or "layouts" in self.mistaken() or self.source.mistakes
         ):
@@ -105,7 +107,7 @@ class _Loader:
             self.mistakes += [one.under(key) for one in self.with_hints(plain_mistakes(error), key)]
             return info.default
 
-    def valid_part(self, key: str, model: type[BaseModel]) -> dict[str, Any]:
+    def valid_part(self, key: str) -> dict[str, Any]:
         """The settings of a section that are valid by themselves."""
         before = len(self.mistakes)
         self.section(key)
@@ -152,45 +154,6 @@ class _Loader:
             self.check = False
         return tuple(files)
 
-    def check_space(self, defaults: dict[str, Any]) -> None:
-        """The lists of a search's space agree in length, and its patterns are patterns of one stage."""
-        above = ("search", "space")
-        given = self.data.get("search")
-        given = given.get("space") if isinstance(given, dict) else None
-        space = _valid_space(given)
-        patterns = given.get("patterns") if isinstance(given, dict) else None
-        flat = isinstance(patterns, list) and not any(isinstance(one, list) for one in patterns)
-        lengths = {
-            "depths": space.depths,
-            "widths": space.widths,
-            "patterns": None if flat else space.patterns,
-        }
-        counts = {name: len(value) for name, value in lengths.items() if value is not None}
-        first = next(iter(counts), None)
-        for name, count in counts.items():
-            if first is not None and count != counts[first]:
-                message = f"`{name}` has {count} stages, but `{first}` has {counts[first]}"
-                self.mistakes.append(Mistake(message, (*above, name)))
-        widths = tuple(dict.fromkeys(w for stage in space.widths or () for w in stage)) or 64
-        base = {
-            key: value
-            for key, value in defaults.items()
-            if key in ("stem", "downsample", "ffn", "norm", "head_dim")
-        }
-        for i, stage in enumerate(space.patterns or ()):
-            for j, text in enumerate(stage):
-                path = (*above, "patterns", j) if flat else (*above, "patterns", i, j)
-                settings = LayoutSettings.model_validate(
-                    {**base, "layout": text, "widths": widths, "depths": 1}
-                )
-                if text.strip().startswith("timm:") or "|" in text or text.strip().startswith("graft"):
-                    self.mistakes.append(Mistake("expected a pattern of one stage", path))
-                    continue
-                wrong = [
-                    one for one in resolve(settings, check=self.check).mistakes if one.path[:1] == ("layout",)
-                ]
-                self.mistakes += [Mistake(one.message, path, one.offset) for one in wrong]
-
     def check_together(
         self, entries: Entries, match: Match | None, measure: Measure, report: ReportOptions
     ) -> None:
@@ -221,30 +184,16 @@ class _Loader:
 
 def _annotated(key: str) -> Any:
     """A field's type with its constraints, for validation by itself."""
-
     info = StudyFile.model_fields[key]
     return Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
 
 
 def _model(annotation: Any) -> Any:
     """The model of `Model` or `Model | None`."""
-
     return next(
         (one for one in get_args(annotation) if isinstance(one, type) and issubclass(one, BaseModel)),
         annotation,
     )
-
-
-def _valid_space(given: Any) -> Space:
-    """Those parts of a search's space that are valid by themselves."""
-    valid: dict[str, Any] = {}
-    for key, value in given.items() if isinstance(given, dict) else ():
-        try:
-            Space.model_validate({key: value})
-        except ValidationError:
-            continue
-        valid[key] = value
-    return Space.model_validate(valid)
 
 
 def _with_resolutions(measure: Measure, resolution: int) -> Measure:

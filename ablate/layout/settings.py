@@ -111,6 +111,8 @@ def _plain(error: Any) -> Mistake:
     }
     if kind == "extra_forbidden":
         return Mistake(f"unknown key {path[-1]!r}", path, at_key=True)
+    if kind == "too_long" or (kind == "missing" and isinstance(path[-1], int)):
+        return Mistake("the list has the wrong length", path if kind == "too_long" else path[:-1])
     if kind == "missing":
         return Mistake(f"the key {path[-1]!r} is missing", path[:-1], at_key=True)
     if kind == "too_short":

@@ -177,6 +177,10 @@ SECTIONS = {
         "2:69: unknown block 'sofmax'; did you mean 'softmax'?",
         "2:77: expected a pattern of one stage",
     ],
+    "search: {objectives: [minimize macs], space: {depths: [[1], [1, 2, 3]]}}": [
+        "2:56: the list has the wrong length",
+        "2:61: the list has the wrong length",
+    ],
     "search: {objectives: [minimize macs], space: {patterns: 3}}": ["2:57: expected a list, got 3"],
     "blocks: [none.py]": ["2:10: there is no file 'none.py'"],
     "vary: {mixer: [$x, 1, {}]}": ["2:23: expected a word, a number, or a list of them"],

@@ -1,0 +1,58 @@
+"""Checks of a search's space: its lists agree, and its patterns are patterns of one stage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from ablate.layout.errors import Mistake
+from ablate.layout.resolve import resolve
+from ablate.layout.settings import LayoutSettings
+from ablate.layout.study import Space
+
+
+def space_mistakes(given: Any, defaults: dict[str, Any], check: bool) -> list[Mistake]:
+    """Mistakes in `search: {space: ...}` that its types do not show; `defaults` are the file's valid ones."""
+    space = _valid_space(given)
+    patterns = given.get("patterns") if isinstance(given, dict) else None
+    flat = isinstance(patterns, list) and not any(isinstance(one, list) for one in patterns)
+    mistakes = _lengths(space, flat)
+    widths = tuple(dict.fromkeys(width for stage in space.widths or () for width in stage)) or 64
+    base = {
+        key: defaults[key] for key in ("stem", "downsample", "ffn", "norm", "head_dim") if key in defaults
+    }
+    for i, stage in enumerate(space.patterns or ()):
+        for j, text in enumerate(stage):
+            path = ("patterns", j) if flat else ("patterns", i, j)
+            if text.strip().startswith(("timm:", "graft")) or "|" in text:
+                mistakes.append(Mistake("expected a pattern of one stage", path))
+                continue
+            settings = LayoutSettings.model_validate({**base, "layout": text, "widths": widths, "depths": 1})
+            wrong = resolve(settings, check=check).mistakes
+            mistakes += [Mistake(one.message, path, one.offset) for one in wrong if one.path == ("layout",)]
+    return mistakes
+
+
+def _lengths(space: Space, flat: bool) -> list[Mistake]:
+    """A mistake for each list whose number of stages is not the first one's."""
+    lists = {"depths": space.depths, "widths": space.widths, "patterns": None if flat else space.patterns}
+    counts = {name: len(value) for name, value in lists.items() if value is not None}
+    first = next(iter(counts), "")
+    return [
+        Mistake(f"`{name}` has {count} stages, but `{first}` has {counts[first]}", (name,))
+        for name, count in counts.items()
+        if count != counts[first]
+    ]
+
+
+def _valid_space(given: Any) -> Space:
+    """Those parts of a search's space that are valid by themselves."""
+    valid: dict[str, Any] = {}
+    for key, value in given.items() if isinstance(given, dict) else ():
+        try:
+            Space.model_validate({key: value})
+        except ValidationError:
+            continue
+        valid[key] = value
+    return Space.model_validate(valid)
