@@ -115,6 +115,7 @@ def train(
     """
     tuning = tune(build, dataset, protocol, on_step) if protocol.tune_lr else []
     how = recipe(protocol.recipe, best_lr(tuning) if tuning else protocol.lr)
+    on_step = _part(on_step, len(tuning), len(tuning) + 1)
     run = _Run(dataset, protocol, how)
     with torch.random.fork_rng():
         torch.manual_seed(protocol.seed)
@@ -156,13 +157,21 @@ def tune(
     inner = dataset.for_tuning()
     epochs = protocol.epochs * len(dataset.train) / len(inner.train)
     found = []
-    for lr in protocol.tune_lr:
+    for index, lr in enumerate(protocol.tune_lr):
+        trial = replace(protocol, lr=lr, tune_lr=(), seed=0, epochs=epochs)
         try:
-            result = train(build, inner, replace(protocol, lr=lr, tune_lr=(), seed=0, epochs=epochs), on_step)
+            result = train(build, inner, trial, _part(on_step, index, len(protocol.tune_lr) + 1))
             found.append(Candidate(lr, result.top1, result.test_loss))
         except Diverged as reason:
             found.append(Candidate(lr, None, None, str(reason)))
     return found
+
+
+def _part(on_step: OnStep | None, index: int, parts: int) -> OnStep | None:
+    """Progress of one of several equal runs, told as progress of the whole."""
+    if on_step is None or parts == 1:
+        return on_step
+    return lambda done, total: on_step(index * total + done, parts * total)
 
 
 def best_lr(tried: list[Candidate]) -> float:

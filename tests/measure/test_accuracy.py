@@ -217,7 +217,13 @@ def test_tuning_chooses_on_the_validation_split(digits: Dataset):
             return super().forward(x)
 
     protocol = AccuracyProtocol(epochs=1, tune_lr=(1e-4, 0.03, 1e9), seed=5, eval_batch=10000)
-    result = train(small, digits, protocol)
+    told: list[float] = []
+    result = train(small, digits, protocol, lambda done, total: told.append(done / total))
+    assert told == sorted(told)
+    assert (
+        told[-result.steps - 1] < 0.75 < told[-result.steps]
+    )  # the fourth of four runs is the one that counts
+    assert told[-1] == 1
     assert result.recipe["lr"] == 0.03
     assert [candidate.lr for candidate in result.tuning] == [1e-4, 0.03, 1e9]
     assert result.tuning[1].top1 is not None
