@@ -36,10 +36,11 @@ def attention(query: Shape, key: Shape, value: Shape) -> int:
 
 
 def einsum(equation: str, shapes: Sequence[Shape]) -> int:
-    """A contraction of two operands; an axis of one operand alone, and not of the result, is summed first.
+    """A contraction of two operands, as PyTorch runs it.
 
-    Without a contracted axis it is an element-wise product: 0. Raises `NotImplementedError` for more than two
-    operands, where the cost depends on the order of the contractions.
+    An axis of one operand alone that the result has not is summed first, and a contracted axis of one element
+    is none: where nothing is left to contract, the product is element-wise and costs 0. Raises
+    `NotImplementedError` for more than two operands, where the cost depends on the order of the contractions.
     """
     equation = equation.replace(" ", "")
     if "->" not in equation or len(shapes) > 2:
@@ -47,18 +48,16 @@ def einsum(equation: str, shapes: Sequence[Shape]) -> int:
     if len(shapes) < 2:
         return 0
     terms, result = equation.split("->")
-    names = terms.split(",")
-    sizes: dict[str, int] = {}
-    letters: list[str] = []
-    for term, shape in zip(names, shapes, strict=True):
-        axes = _axes(term, len(shape))
-        letters.append("".join(axes))
-        sizes.update({axis: max(size, sizes.get(axis, 1)) for axis, size in zip(axes, shape, strict=True)})
-    kept = set(result.replace("...", "")) | {axis for axis in sizes if not axis.isalpha()}
-    shared = set(letters[0]) & set(letters[1])
-    if not shared - kept:
-        return 0
-    return prod(size for axis, size in sizes.items() if axis in shared or axis in kept)
+    first, second = (
+        dict(zip(_axes(term, len(shape)), shape, strict=True))
+        for term, shape in zip(terms.split(","), shapes, strict=True)
+    )
+    sizes = {axis: max(first.get(axis, 1), second.get(axis, 1)) for axis in first | second}
+    kept = {axis for axis in sizes if axis in result or axis.isdigit()}
+    contracted = {
+        axis for axis in sizes if axis not in kept and min(first.get(axis, 1), second.get(axis, 1)) > 1
+    }
+    return prod(sizes[axis] for axis in kept | contracted) if contracted else 0
 
 
 def _axes(term: str, rank: int) -> list[str]:
