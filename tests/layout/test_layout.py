@@ -116,7 +116,7 @@ def test_a_layout_is_frozen():
         Layout("conv").name = "other"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(arguments(), arguments())
 def test_replace_is_making_it_anew(first, second):
     layout = Layout(**first)
@@ -135,7 +135,7 @@ def test_replace_keeps_the_name_and_forgets_with_none():
     assert layout.replace(stages="conv | conv | conv | conv").depths == (1, 1, 1, 1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(arguments())
 def test_the_written_entry_reads_back(given_arguments):
     layout = Layout(**given_arguments)
@@ -147,7 +147,7 @@ def test_the_written_entry_reads_back(given_arguments):
     assert again.to_dict() == layout.to_dict()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(arguments(spelled=False))
 def test_cycling(given_arguments):
     layout = Layout(**given_arguments)
@@ -257,7 +257,7 @@ def test_replace_knows_its_settings():
         Layout("conv").replace(width=3)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(st.text(), st.text(max_size=5))
 def test_any_text_is_a_layout_or_a_layout_error(text, stem):
     with contextlib.suppress(LayoutError):

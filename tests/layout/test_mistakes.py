@@ -304,7 +304,7 @@ fragments = st.sampled_from(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_broken_file_is_a_layout_error(example, data):
     text = example
@@ -327,6 +327,7 @@ values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(KEYS[:11]), values))
 def test_a_file_with_other_values_is_a_layout_error(data):
     text = json.dumps(data)

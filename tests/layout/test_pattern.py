@@ -1,7 +1,7 @@
 """The grammar: what it accepts, where it points when it does not, and that nothing else can happen."""
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ablate.layout.call import BlockCall
@@ -123,6 +123,7 @@ def test_words_know_their_places():
     assert (word.offset, word.key_offset("yy"), word.value_offset("yy")) == (3, 12, 17)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(calls, min_size=1, max_size=4), min_size=1, max_size=5))
 def test_a_written_layout_reads_back(stages):
     text = " | ".join(" ".join(map(str, stage)) for stage in stages)
@@ -153,6 +154,7 @@ fragments = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), st.lists(fragments, max_size=12).map(" ".join), st.lists(fragments).map("".join)))
 @example("9" * 5000)
 @example("a*" + "9" * 5000)

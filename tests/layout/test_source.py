@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ablate.layout.errors import LayoutError, Mistake
@@ -192,6 +192,7 @@ pieces = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), st.lists(pieces).map("".join)))
 @example("? a\n: b")
 @example("<<: 1")
