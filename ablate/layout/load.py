@@ -12,7 +12,7 @@ from ablate.layout.entries import Entries
 from ablate.layout.errors import LayoutError, Mistake, did_you_mean
 from ablate.layout.settings import Defaults, plain_mistakes
 from ablate.layout.source import Source, parse_source, read_source
-from ablate.layout.space import space_mistakes
+from ablate.layout.space import space_mistakes, unmeasured_goals
 from ablate.layout.study import Input, Match, Measure, ReportOptions, Search, Study, StudyFile
 
 
@@ -62,6 +62,8 @@ class _Loader:
         given_search = self.data.get("search")
         space = given_search.get("space") if isinstance(given_search, dict) else None
         self.mistakes += [one.under("search", "space") for one in space_mistakes(space, defaults, self.check)]
+        if search is not None and "measure" not in self.mistaken():
+            self.mistakes += [one.under("search") for one in unmeasured_goals(search, measure)]
         if not (
             entries.names or "search" in self.data or "layouts" in self.mistaken() or self.source.mistakes
         ):

@@ -1,4 +1,4 @@
-"""Checks of a search's space: its lists agree, and its patterns are patterns of one stage."""
+"""Checks of a search: its space's lists agree, its patterns are of one stage, its metrics are measured."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from ablate.layout.errors import Mistake
+from ablate.layout.measures import Measure
 from ablate.layout.resolve import resolve
 from ablate.layout.settings import LayoutSettings
-from ablate.layout.study import Space
+from ablate.layout.study import Search, Space
 
 
 def space_mistakes(given: Any, defaults: dict[str, Any], check: bool) -> list[Mistake]:
@@ -32,6 +33,21 @@ def space_mistakes(given: Any, defaults: dict[str, Any], check: bool) -> list[Mi
             wrong = resolve(settings, check=check).mistakes
             mistakes += [Mistake(one.message, path, one.offset) for one in wrong if one.path == ("layout",)]
     return mistakes
+
+
+def unmeasured_goals(search: Search, measure: Measure) -> list[Mistake]:
+    """A mistake for each objective and constraint on a metric that the study does not say how to measure."""
+    sections = {"accuracy": "accuracy", "latency": "throughput"}
+    absent = {metric for metric, section in sections.items() if getattr(measure, section) is None}
+    goals = {
+        **{("objectives", i): goal.metric for i, goal in enumerate(search.objectives)},
+        **{("constraints", i): bound.metric for i, bound in enumerate(search.constraints)},
+    }
+    return [
+        Mistake(f"{metric} is not measured; say how under `measure`, `{sections[metric]}`", path)
+        for path, metric in goals.items()
+        if metric in absent
+    ]
 
 
 def _lengths(space: Space, flat: bool) -> list[Mistake]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-from optuna.trial import FrozenTrial, Trial
+from optuna.trial import Trial
 
+from ablate.layout.errors import AblateError
 from ablate.layout.layout import Layout
-from ablate.layout.study import Study
+from ablate.layout.study import Search, Study
 from ablate.run.cell import digest
 from ablate.run.execute import run_study
 from ablate.run.ledger import Ledger
@@ -24,16 +24,12 @@ from ablate.search.evaluate import (
     needed_measures,
     selected,
 )
-from ablate.search.results import COLUMNS, best_study, describe, pareto_front
+from ablate.search.results import best_study, pareto_front, trial_frame
 from ablate.search.space import SearchSpace
-from ablate.search.store import REASON, Store, only_one
+from ablate.search.store import Store, is_feasible, only_one
 
 # Called as watch(trials done (fractions count), trials in all).
 SearchWatch = Callable[[float, int], None]
-
-_METRICS = "metrics"  # attribute of a trial: what is known of its layout, whether or not it is an objective
-_SPREAD = "spread"
-_NAME = "name"
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,7 @@ def run_search(
     Writes `out/search.sqlite` (Optuna's store), `out/ledger.sqlite` (the cells) and `out/best.yaml`. A search
     that was stopped goes on where it was; cells that the ledger holds are not run again. Trials are proposed
     `search.batch` at a time and trained side by side on `workers` processes; how many workers there are does
-    not change what is proposed.
+    not change what is proposed. `timeout` is the limit of one cell in seconds.
 
     An infeasible trial is complete in the store, with its constraints (the excess over the bound, relative to
     it), its costs, and an infinitely bad value for what would have needed training: TPE and NSGA-II both rank
@@ -72,86 +68,78 @@ def run_search(
 
     Raises `LayoutError` for a space without layouts, `AblateError` when the folder holds another search.
     """
-    assert study.search is not None, "the study has no search section"
-    needed_measures(study, measured_metrics(study.search))
+    if study.search is None:
+        raise AblateError(f"{study.path or study.name} has no `search` section")
     space = SearchSpace.of(study)
     total = trials if trials is not None else study.search.trials
+    made_of = _made_of(study, study.search, space)
     with only_one(out), Ledger(out / "ledger.sqlite") as ledger:
-        store = Store(out / "search.sqlite", study.search, space.distributions, _made_of(study, space))
+        store = Store(out / "search.sqlite", study.search, space.distributions, made_of)
         try:
-            search = _Search(study, space, store, ledger, workers, timeout)
-            search.restore()
-            search.run(total, watch)
-            return search.results(out / "best.yaml", total)
+            run = _Run(study, study.search, space, store, ledger, workers, timeout)
+            run.until(total, watch)
+            return run.results(out / "best.yaml", total)
         finally:
             store.close()
 
 
-@dataclass
-class _Search:
-    study: Study
-    space: SearchSpace
-    store: Store
-    ledger: Ledger
-    workers: int | None
-    timeout: float | None
-    names: dict[Layout, str] = field(default_factory=dict)  # every network proposed, by its first trial
-    measured: dict[str, Layout] = field(default_factory=dict)
+class _Run:
+    """One run of a search: what is proposed, by which trial first, and what has been measured."""
 
-    def restore(self) -> None:
-        """Read the networks of earlier runs back from the store."""
-        for trial in self.store.settled():
-            layout = self.space.layout(trial.params, trial.user_attrs[_NAME])
+    def __init__(
+        self,
+        study: Study,
+        search: Search,
+        space: SearchSpace,
+        store: Store,
+        ledger: Ledger,
+        workers: int | None,
+        timeout: float | None,
+    ):
+        self.study, self.search, self.space = study, search, space
+        self.store, self.ledger = store, ledger
+        self.workers, self.timeout = workers, timeout
+        self.names: dict[Layout, str] = {}  # every network proposed, named after its first trial
+        self.measured: dict[str, Layout] = {}
+        self.wanted = measured_metrics(search)
+        for trial in store.settled():
+            layout = space.layout(trial.params, trial.user_attrs["name"])
             self.names.setdefault(layout, layout.name)
-            if self.must_measure and _is_feasible(trial):
+            if self.wanted and is_feasible(trial):
                 self.measured.setdefault(layout.name, layout)
 
-    @property
-    def must_measure(self) -> bool:
-        """Whether a candidate has to be trained or timed."""
-        assert self.study.search is not None
-        return bool(measured_metrics(self.study.search))
-
-    def run(self, total: int, watch: SearchWatch) -> None:
+    def until(self, total: int, watch: SearchWatch) -> None:
         """Settle trials until there are `total`.
 
         Batches begin at multiples of the batch size, however often the search was stopped, so that the
         sampler always knows as much as it would have known without the stop.
         """
-        assert self.study.search is not None
-        size = self.study.search.batch if self.must_measure else 1
+        size = self.search.batch if self.wanted else 1
         done = len(self.store.settled())
         watch(done, total)
         while done < total:
             count = min(size - done % size, total - done)
-            settle = self.batch(count, lambda part, n=count, at=done: watch(at + part * n, total))  # type: ignore[misc]
-            done += settle
+            self.batch(count, _Progress(watch, done, count, total))
+            done += count
             watch(done, total)
 
-    def batch(self, count: int, progress: Callable[[float], None]) -> int:
-        """Propose and settle `count` trials."""
-        assert self.study.search is not None
+    def batch(self, count: int, progress: _Progress) -> None:
+        """Propose `count` trials, measure those that may be, and settle all of them."""
         pairs = [self.propose() for _ in range(count)]
-        constraints = self.study.search.constraints
-        worth = [
-            candidate
-            for _, candidate in pairs
-            if not candidate.failure and all(v <= 0 for v in candidate.violations(constraints).values())
-        ]
-        if worth and self.must_measure:
-            self.measured |= {one.name: one.layout for one in worth}
+        allowed = [one for _, one in pairs if not one.failure and one.within(self.search.constraints)]
+        if allowed and self.wanted:
+            self.measured |= {one.name: one.layout for one in allowed}
             measure(
-                worth,
+                allowed,
                 self.study,
                 self.ledger,
                 self.measured,
                 workers=self.workers,
                 timeout=self.timeout,
-                watch=lambda kind, done, todo: progress(done / todo if kind == "accuracy" and todo else 0.0),
+                watch=progress.cells,
             )
         for trial, candidate in pairs:
             self.settle(trial, candidate)
-        return count
 
     def propose(self) -> tuple[Trial, Candidate]:
         """Ask for a trial and count what its layout costs."""
@@ -159,95 +147,66 @@ class _Search:
         layout = self.space.layout(trial.params, f"trial-{trial.number}")
         name = self.names.setdefault(layout, layout.name)
         candidate = Candidate(layout if name == layout.name else self.space.layout(trial.params, name))
-        count_costs(candidate, self.study)
+        count_costs(candidate, self.study, self.search)
         return trial, candidate
 
     def settle(self, trial: Trial, candidate: Candidate) -> None:
-        """Write a candidate into the store and end its trial."""
-        assert self.study.search is not None
-        search = self.study.search
-        trial.set_user_attr(_NAME, candidate.name)
-        trial.set_user_attr(_METRICS, candidate.metrics)
+        """Write what is known of a candidate into the store and end its trial."""
+        trial.set_user_attr("name", candidate.name)
+        trial.set_user_attr("metrics", candidate.metrics)
         if candidate.spread is not None:
-            trial.set_user_attr(_SPREAD, candidate.spread)
+            trial.set_user_attr("spread", candidate.spread)
         if candidate.failure:
             self.store.fail(trial, candidate.failure)
             return
-        for text, excess in candidate.violations(search.constraints).items():
+        for text, excess in candidate.violations(self.search.constraints).items():
             trial.set_constraint(text, excess)
-        self.store.tell(trial, candidate.values(search.objectives))
+        self.store.tell(trial, candidate.values(self.search.objectives))
 
     def results(self, path: Path, total: int) -> SearchResult:
         """The frames; the best layouts go to `path`, the trials to the ledger, where a report finds them.
 
         The ledger's plan becomes that of the front alone, so that a report shows the front.
         """
-        assert self.study.search is not None
-        objectives = self.study.search.objectives
         layouts = {name: layout for layout, name in self.names.items()}
-        frame = _frame(self.store.settled(), layouts)
-        front = pareto_front(frame, objectives)
-        self.ledger.set_fact(
-            "search",
-            {
-                "objectives": [str(one) for one in objectives],
-                "trials": frame.astype(object).where(frame.notna(), None).to_dict("records"),
-            },
-        )
+        frame = trial_frame(self.store.settled(), layouts)
+        front = pareto_front(frame, self.search.objectives)
+        best = {str(name): layouts[str(name)] for name in front["name"]}
         path.unlink(missing_ok=True)
-        best = {name: layouts[name] for name in front["name"]}
         if best:
-            shown = needed_measures(self.study, measured_metrics(self.study.search) - {"latency"})
+            shown = needed_measures(self.study, self.wanted - {"latency"})
             run_study(selected(self.study, best, shown), self.ledger, workers=self.workers)
-            path.write_text(best_study(self.study, best, path), encoding="utf-8")
-        return SearchResult(front, frame, path if best else None, self.warnings(total))
-
-    def warnings(self, total: int) -> tuple[str, ...]:
-        """What the user should know about the size of the space."""
-        if total <= self.space.size:
-            return ()
-        return (f"{total} trials in a space of {self.space.size} choices: some are proposed again",)
-
-
-def _frame(trials: Iterable[FrozenTrial], layouts: dict[str, Layout]) -> pd.DataFrame:
-    rows: list[dict[str, Any]] = []
-    seen: set[str] = set()
-    for trial in trials:
-        name = str(trial.user_attrs[_NAME])
-        failed = REASON in trial.user_attrs
-        feasible = not failed and _is_feasible(trial)
-        broken = [text for text, excess in trial.constraints.items() if excess > 0]
-        rows.append(
-            {
-                "number": trial.number,
-                "name": name,
-                "status": "failed" if failed else "done" if feasible else "infeasible",
-                "feasible": feasible,
-                "repeats": name in seen,
-                "text": describe(layouts[name]),
-                "widths": " ".join(map(str, layouts[name].widths)),
-                "depths": " ".join(map(str, layouts[name].depths)),
-                **trial.user_attrs.get(_METRICS, {}),
-                "spread": trial.user_attrs.get(_SPREAD),
-                "reason": trial.user_attrs.get(REASON, "; ".join(f"not {text}" for text in broken)),
-            }
-        )
-        seen.add(name)
-    return pd.DataFrame(rows, columns=COLUMNS)
+            path.write_text(best_study(self.study, self.search, best, path), encoding="utf-8")
+        records = frame.astype(object).where(frame.notna(), None).to_dict("records")
+        objectives = [str(one) for one in self.search.objectives]
+        self.ledger.set_fact("search", {"objectives": objectives, "trials": records})
+        size = self.space.size
+        warnings = [f"{total} trials in a space of {size}: some are proposed again"] if total > size else []
+        return SearchResult(front, frame, path if best else None, tuple(warnings))
 
 
-def _is_feasible(trial: FrozenTrial) -> bool:
-    return REASON not in trial.user_attrs and all(excess <= 0 for excess in trial.constraints.values())
+class _Progress:
+    """Cells of a batch as a part of all trials.
+
+    It never goes back, as the sum of fractions does when a cell ends while others run.
+    """
+
+    def __init__(self, watch: SearchWatch, done: int, count: int, total: int):
+        self.watch, self.done, self.count, self.total = watch, done, count, total
+        self.part = 0.0
+
+    def cells(self, kind: str, cells: float, todo: int) -> None:
+        """Show that `cells` of the `todo` measured ones are finished."""
+        if kind != "complexity" and todo:
+            self.part = max(self.part, cells / todo)
+            self.watch(self.done + self.part * self.count, self.total)
 
 
-def _made_of(study: Study, space: SearchSpace) -> str:
+def _made_of(study: Study, search: Search, space: SearchSpace) -> str:
     """A hash of what the trials depend on: the search, its space, and the keys of cells that between them use
     every block at every width. A key changes with the layout, the protocol, the code and torch."""
-    assert study.search is not None
     layouts = {layout.name: layout for layout in space.samples()}
-    measures = needed_measures(study, measured_metrics(study.search))
-    sampled = selected(study, layouts, measures)
-    search = study.search
+    measures = needed_measures(study, measured_metrics(search))
+    keys = [cell.key for cell in plan(selected(study, layouts, measures))]
     goals = [*map(str, search.objectives), *((one.metric, one.op, one.value) for one in search.constraints)]
-    how = [goals, search.sampler, search.seed, search.batch]
-    return digest([how, dict(space.choices), [cell.key for cell in plan(sampled)]])
+    return digest([goals, search.sampler, search.seed, search.batch, dict(space.choices), keys])

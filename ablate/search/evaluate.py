@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean, stdev
 
 from ablate.cost import layout_cost
-from ablate.layout.errors import AblateError, LayoutError, Problem
+from ablate.layout.errors import AblateError
 from ablate.layout.goals import COUNTED, Constraint, Metric, Objective
 from ablate.layout.layout import Layout
 from ablate.layout.measures import Complexity, Measure
@@ -39,6 +39,10 @@ class Candidate:
             if one.metric in self.metrics
         }
 
+    def within(self, constraints: Iterable[Constraint]) -> bool:
+        """Whether all constraints on known metrics hold."""
+        return all(excess <= 0 for excess in self.violations(constraints).values())
+
     def values(self, objectives: Iterable[Objective]) -> list[float]:
         """One value per objective; what is not known is infinitely bad."""
         worst = {"minimize": math.inf, "maximize": -math.inf}
@@ -55,7 +59,7 @@ def measured_metrics(search: Search) -> set[Metric]:
     return named_metrics(search) - COUNTED
 
 
-def count_costs(candidate: Candidate, study: Study) -> None:
+def count_costs(candidate: Candidate, study: Study, search: Search) -> None:
     """Fill in the exact costs at the study's input; a layout that cannot be counted has failed.
 
     `memory` is what `match` takes it to be: bytes of the weights and of the predicted peak of one inference
@@ -76,8 +80,7 @@ def count_costs(candidate: Candidate, study: Study) -> None:
         "macs": float(cost.macs),
         "flops": float(cost.flops),
     }
-    assert study.search is not None
-    if "memory" in named_metrics(study.search):  # it takes longer than all the rest
+    if "memory" in named_metrics(search):  # it takes longer than all the rest
         memory = cost.memory_of("fused")
         candidate.metrics["memory"] = float(memory.weights + memory.inference_peak)
 
@@ -125,20 +128,13 @@ def selected(study: Study, layouts: Mapping[str, Layout], measures: Measure) -> 
 def needed_measures(study: Study, metrics: set[Metric]) -> Measure:
     """The part of a study's measurements that these metrics come from; for a latency the first condition.
 
-    Raises `LayoutError` when the study does not say how to measure one of them.
+    Raises `AblateError` when the study does not say how to measure one (`load_study` says it with a place).
     """
-    problems = []
     accuracy, throughput = study.measure.accuracy, study.measure.throughput
     if "accuracy" in metrics and accuracy is None:
-        problems.append(
-            Problem("the search looks at accuracy; say how to train under measure.accuracy", "search")
-        )
+        raise AblateError("the search needs accuracy, but `measure` does not say how to train")
     if "latency" in metrics and throughput is None:
-        problems.append(
-            Problem("the search looks at latency; say how to time under measure.throughput", "search")
-        )
-    if problems:
-        raise LayoutError(problems)
+        raise AblateError("the search needs latency, but `measure` does not say how to time")
     first = {"resolutions", "precision", "modes"}
     return Measure(
         complexity=Complexity(resolutions=(study.input.resolution,)),

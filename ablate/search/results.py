@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
+from optuna.trial import FrozenTrial
 from ruamel.yaml import YAML
 
 from ablate.layout.goals import METRICS, Objective
 from ablate.layout.layout import Layout
-from ablate.layout.study import Study
+from ablate.layout.study import Search, Study
+from ablate.search.store import REASON, is_feasible
 
 COLUMNS = [
     "number",
@@ -41,9 +42,42 @@ def pareto_front(trials: pd.DataFrame, objectives: Sequence[Objective]) -> pd.Da
     signs = [1.0 if one.direction == "minimize" else -1.0 for one in objectives]
     points = usable[[one.metric for one in objectives]].to_numpy(dtype=float) * signs
     beaten = [bool(((points <= point).all(axis=1) & (points < point).any(axis=1)).any()) for point in points]
-    front = usable[~np.array(beaten, dtype=bool)]
-    order = sorted(range(len(front)), key=lambda i: tuple(points[~np.array(beaten, dtype=bool)][i]))
-    return front.iloc[order].reset_index(drop=True)
+    kept = [i for i, is_beaten in enumerate(beaten) if not is_beaten]
+    kept.sort(key=lambda i: tuple(points[i]))
+    return usable.iloc[kept].reset_index(drop=True)
+
+
+def trial_frame(trials: Iterable[FrozenTrial], layouts: Mapping[str, Layout]) -> pd.DataFrame:
+    """One row per settled trial, with the columns of `COLUMNS`; `layouts` are the networks by their names.
+
+    `status` is `done`, `infeasible` or `failed`; `repeats` marks a network that an earlier trial proposed;
+    `spread` is the standard deviation of the accuracy over seeds. What is not known is missing.
+    """
+    rows: list[dict[str, Any]] = []
+    seen: set[str] = set()
+    for trial in trials:
+        name = str(trial.user_attrs["name"])
+        failed, feasible = REASON in trial.user_attrs, is_feasible(trial)
+        broken = [text for text, excess in trial.constraints.items() if excess > 0]
+        rows.append(
+            {
+                "number": trial.number,
+                "name": name,
+                "status": "failed" if failed else "done" if feasible else "infeasible",
+                "feasible": feasible,
+                "repeats": name in seen,
+                "text": describe(layouts[name]),
+                "widths": " ".join(map(str, layouts[name].widths)),
+                "depths": " ".join(map(str, layouts[name].depths)),
+                **trial.user_attrs["metrics"],
+                "spread": trial.user_attrs.get("spread"),
+                "reason": trial.user_attrs.get(REASON, "; ".join(f"not {text}" for text in broken)),
+            }
+        )
+        seen.add(name)
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    numbers = [*METRICS, "spread"]
+    return frame.astype(dict.fromkeys(numbers, float))
 
 
 def describe(layout: Layout) -> str:
@@ -52,7 +86,7 @@ def describe(layout: Layout) -> str:
     return f"{layout.text}; widths {widths}; depths {depths}"
 
 
-def best_study(study: Study, layouts: Mapping[str, Layout], path: Path) -> str:
+def best_study(study: Study, search: Search, layouts: Mapping[str, Layout], path: Path) -> str:
     """These layouts as the text of a study file at `path`, with the measurements of the search's study.
 
     Layouts are written out in full, so that no defaults of the searched file are needed.
@@ -74,8 +108,7 @@ def best_study(study: Study, layouts: Mapping[str, Layout], path: Path) -> str:
     yaml.default_flow_style = None
     yaml.width = 110
     yaml.dump(document, buffer)
-    assert study.search is not None
-    goals = ", ".join(map(str, study.search.objectives))
-    bounds = ", ".join(map(str, study.search.constraints))
+    goals = ", ".join(map(str, search.objectives))
+    bounds = ", ".join(map(str, search.constraints))
     header = f"# The Pareto front that `ablate search` found: {goals}{f'; {bounds}' if bounds else ''}.\n"
     return header + buffer.getvalue()

@@ -121,6 +121,11 @@ def only_one(folder: Path) -> Iterator[None]:
         lock.close()
 
 
+def is_feasible(trial: FrozenTrial) -> bool:
+    """Whether a settled trial has values and keeps to all constraints."""
+    return REASON not in trial.user_attrs and all(excess <= 0 for excess in trial.constraints.values())
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     """A connection that does not wait for the disk at every one of the twenty commits that a trial makes. A
     killed process loses nothing by that; a power cut may lose the last trials."""
