@@ -148,7 +148,7 @@ def _latency(results: Results) -> _Group | None:
         columns += ["latency_ratio", "latency_ratio_low", "latency_ratio_high"]
         return {column: first(row, column) for column in columns}
 
-    return _Group((Column("ms per batch", group), Column("÷ baseline", group)), cells, raw)
+    return _Group((Column("ms per batch", group), Column("÷\u00a0baseline", group)), cells, raw)
 
 
 def _accuracy(results: Results) -> _Group | None:
@@ -157,7 +157,7 @@ def _accuracy(results: Results) -> _Group | None:
         return None
     condition = results.conditions("accuracy", ["dataset", "epochs"])[0]
     group = f"Top-1, {condition.get('dataset', '')}, {condition.get('epochs', 0):g} epochs (%)"
-    columns = (Column("mean", group), Column("seeds", group), Column("− baseline", group))
+    columns = (Column("mean", group), Column("seeds", group), Column("−\u00a0baseline", group))
 
     def cells(name: str) -> list[Cell]:
         return accuracy_cells(found[name], is_baseline=name == results.baseline)

@@ -104,7 +104,7 @@ def throughput_table(results: Results) -> Table | None:
             Column("condition", left=True),
             Column("ms per batch"),
             Column("images/s"),
-            Column("÷ baseline"),
+            Column("÷\u00a0baseline"),
         ),
         tuple(rows),
         pd.DataFrame(raw),

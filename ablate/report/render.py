@@ -13,7 +13,7 @@ _LATEX = {
     "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "×": r"$\times$", "−": "$-$",
     "–": "--", "÷": r"$\div$", "²": r"\textsuperscript{2}", "≤": r"$\leq$", "≥": r"$\geq$",
-    "†": r"\textdagger{}",
+    "†": r"\textdagger{}", "\u00a0": "~",
     "<": r"\textless{}", ">": r"\textgreater{}", "·": r"$\cdot$", "µ": r"\textmu{}",
     "“": "``", "”": "''", "…": r"\ldots{}", "→": r"$\rightarrow$",
 }  # fmt: skip
@@ -22,7 +22,11 @@ _WIDE = 7
 
 def to_csv(table: Table) -> str:
     """The raw numbers, in full precision; counts without a decimal point."""
-    raw = table.raw.convert_dtypes(convert_string=False, convert_boolean=False)
+    raw = table.raw.copy()
+    for name in raw.select_dtypes("float"):
+        known = raw[name].dropna()
+        if (known % 1 == 0).all():
+            raw[name] = raw[name].astype("Int64")
     return raw.to_csv(index=False, lineterminator="\n")
 
 

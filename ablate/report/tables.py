@@ -11,6 +11,7 @@ from ablate.report.cost_tables import scaling_table, stage_table
 from ablate.report.main_table import main_table
 from ablate.report.measured_tables import memory_table, seed_table, throughput_table
 from ablate.report.notes import missing_note
+from ablate.report.published_table import published_table
 from ablate.report.results import Results, describe
 from ablate.report.table import Cell, Column, Table, failed
 
@@ -24,6 +25,7 @@ def all_tables(results: Results) -> list[Table]:
         throughput_table,
         seed_table,
         audit_table,
+        published_table,
         missing_table,
         layout_table,
     )

@@ -31,6 +31,7 @@ _TABLES = (
     "throughput",
     "seeds",
     "audit",
+    "published",
     "missing",
     "layouts",
     "search",

@@ -16,10 +16,20 @@ LAYOUTS = {f"alternate-{name}": f"alternate(conv, {call})" for name, call in MIX
 RESOLUTIONS = (224, 384, 512, 768, 1024)
 SPEED = {"key_only": 1.0, "softmax": 1.6, "window": 1.22, "linear": 1.004}
 PROVENANCE = {
-    "torch": "2.15.0", "timm": "1.0.31", "ablate": "0.1.0", "python": "3.11.7", "platform": "Linux-6.1-x86_64",
-    "processor": "Made-up CPU", "device": "Made-up CPU", "cores": 2, "threads": 1, "load_average": 0.4,
-    "git_commit": "0123456789abcdef", "git_dirty": False, "command": "ablate run study.yaml",
-}  # fmt: skip
+    "torch": "2.15.0",
+    "timm": "1.0.31",
+    "ablate": "0.1.0",
+    "python": "3.11.7",
+    "platform": "Linux-6.1-x86_64",
+    "processor": "Made-up CPU",
+    "device": "Made-up CPU",
+    "cores": 2,
+    "threads": 1,
+    "load_average": 0.4,
+    "git_commit": "0123456789abcdef",
+    "git_dirty": False,
+    "command": "ablate run study.yaml",
+}
 
 
 def _stages(macs: int, params: int) -> list[dict[str, Any]]:
@@ -60,11 +70,25 @@ def _complexity(name: str, resolution: int) -> dict[str, Any]:
         for kernel in ("fused", "math")
     }
     return {
-        "resolution": resolution, "params": params, "macs": macs, "flops": 2 * macs, "training_macs": 3 * macs - 118_013_952,
-        "elementwise": macs // 40, "bytes": macs // 9, "activations": macs // 300, "uncounted": [],
-        "memory": {"weights": 4 * params, "gradients": 4 * params, "optimizer": 8 * params, **peaks, "device_kernel": "fused"},
-        "stages": _stages(macs, params), "blocks": [],
-    }  # fmt: skip
+        "resolution": resolution,
+        "params": params,
+        "macs": macs,
+        "flops": 2 * macs,
+        "training_macs": 3 * macs - 118_013_952,
+        "elementwise": macs // 40,
+        "bytes": macs // 9,
+        "activations": macs // 300,
+        "uncounted": [],
+        "memory": {
+            "weights": 4 * params,
+            "gradients": 4 * params,
+            "optimizer": 8 * params,
+            **peaks,
+            "device_kernel": "fused",
+        },
+        "stages": _stages(macs, params),
+        "blocks": [],
+    }
 
 
 def make_frame(
@@ -78,12 +102,20 @@ def make_frame(
     rng = random.Random(0)
     records = [
         {
-            "layout": name, "kind": kind, "condition": condition, "status": "done", "reason": "", "values": values,
-            "provenance": PROVENANCE, "seconds": 1.5, "created": "2026-01-02T03:04:05+00:00", "key": f"{index}",
+            "layout": name,
+            "kind": kind,
+            "condition": condition,
+            "status": "done",
+            "reason": "",
+            "values": values,
+            "provenance": PROVENANCE,
+            "seconds": 1.5,
+            "created": "2026-01-02T03:04:05+00:00",
+            "key": f"{index}",
         }
         for index, (name, kind, condition, values) in enumerate(_cells(layouts, resolutions, seeds, rng))
         if kind in kinds
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(records)
 
 
@@ -100,26 +132,60 @@ def _cells(
                     peak = _peak(name, resolution, kernel, mode)
                     weights = 4 * 13_100_000
                     real = round(peak * 1.013) if kernel == "fused" and resolution < 512 else None
-                    yield name, "memory", {
-                        "resolution": resolution, "mode": mode, "kernel": kernel, "batch": 1, "measured": True,
-                    }, {
-                        "weights": weights, "gradients": weights, "optimizer": 2 * weights, "saved_activations": peak // 2,
-                        "peak": peak, "measured_peak": real, "device_kernel": "fused",
-                    }  # fmt: skip
+                    yield (
+                        name,
+                        "memory",
+                        {
+                            "resolution": resolution,
+                            "mode": mode,
+                            "kernel": kernel,
+                            "batch": 1,
+                            "measured": True,
+                        },
+                        {
+                            "weights": weights,
+                            "gradients": weights,
+                            "optimizer": 2 * weights,
+                            "saved_activations": peak // 2,
+                            "peak": peak,
+                            "measured_peak": real,
+                            "device_kernel": "fused",
+                        },
+                    )
     for resolution in resolutions[:3]:
         for name in layouts:
             speed = SPEED.get(name.partition("-")[2], 1.0)
             ratio = speed * (1 if "alternate" in name else 0.93)
             latency = 812.0 * ratio * (resolution / 224) ** 2 * rng.uniform(0.998, 1.002)
             low, high = (1.0, 1.0) if name == layouts[0] else (ratio - 0.013, ratio + 0.011)
-            yield name, "throughput", {
-                "resolution": resolution, "mode": "inference", "precision": "fp32", "batch": 32, "processes": 5,
-                "rounds": 3, "threads": 1, "compile": False, "device": "cpu",
-            }, {
-                "latency_ms": latency, "low_ms": latency * 0.97, "high_ms": latency * 1.04, "images_per_s": 32e3 / latency,
-                "process_ms": [latency * 0.98, latency, latency * 1.02], "ratio": ratio, "ratio_low": low,
-                "ratio_high": high, "ratio_to": layouts[0], "tie": low <= 1 <= high, "samples": {},
-            }  # fmt: skip
+            yield (
+                name,
+                "throughput",
+                {
+                    "resolution": resolution,
+                    "mode": "inference",
+                    "precision": "fp32",
+                    "batch": 32,
+                    "processes": 5,
+                    "rounds": 3,
+                    "threads": 1,
+                    "compile": False,
+                    "device": "cpu",
+                },
+                {
+                    "latency_ms": latency,
+                    "low_ms": latency * 0.97,
+                    "high_ms": latency * 1.04,
+                    "images_per_s": 32e3 / latency,
+                    "process_ms": [latency * 0.98, latency, latency * 1.02],
+                    "ratio": ratio,
+                    "ratio_low": low,
+                    "ratio_high": high,
+                    "ratio_to": layouts[0],
+                    "tie": low <= 1 <= high,
+                    "samples": {},
+                },
+            )
     for name in layouts:
         for seed in range(seeds):
             top1 = (
@@ -128,13 +194,29 @@ def _cells(
                 + (0.35 if "softmax" in name else 0)
                 + rng.gauss(0, 0.16)
             )
-            yield name, "accuracy", {
-                "seed": seed, "dataset": "fashion-mnist", "epochs": 5.0, "recipe": "short", "batch": 128, "lr": None,
-                "resolution": 28, "precision": "bf16", "subset": None,
-            }, {
-                "top1": top1, "test_loss": 0.29 + rng.gauss(0, 0.004), "train_loss": 0.61, "images_seen": 300_000,
-                "images_per_s": 1350.0, "curve": [],
-            }  # fmt: skip
+            yield (
+                name,
+                "accuracy",
+                {
+                    "seed": seed,
+                    "dataset": "fashion-mnist",
+                    "epochs": 5.0,
+                    "recipe": "short",
+                    "batch": 128,
+                    "lr": None,
+                    "resolution": 28,
+                    "precision": "bf16",
+                    "subset": None,
+                },
+                {
+                    "top1": top1,
+                    "test_loss": 0.29 + rng.gauss(0, 0.004),
+                    "train_loss": 0.61,
+                    "images_seen": 300_000,
+                    "images_per_s": 1350.0,
+                    "curve": [],
+                },
+            )
 
 
 def fail(frame: pd.DataFrame, status: str, reason: str, **where: Any) -> pd.DataFrame:

@@ -1,0 +1,146 @@
+"""The written report: the same bytes twice, self-contained, everything escaped, nothing heavy imported."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ablate.report import write_report
+
+Make = Callable[..., pd.DataFrame]
+_VOID = {"meta", "link", "br", "img", "hr", "input"}
+
+
+class Checker(HTMLParser):
+    """Collects identifiers, references and tags left open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.references: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in _VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            if name in ("src", "href", "srcset", "data", "action"):
+                self.references.append(value or "")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in _VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def write(frame: pd.DataFrame, out: Path, texts: dict[str, str]) -> dict[str, bytes]:
+    files = write_report(
+        frame, out, study="<script>alert(1)</script>", baseline="alternate-key_only", layouts=texts,
+        source="study: <b>\n", commands=["ablate run study.yaml"], warnings=["depth 3 & <i>pattern</i>"],
+    )  # fmt: skip
+    return {str(path.relative_to(out)): path.read_bytes() for path in files}
+
+
+@pytest.fixture(scope="module")
+def small(study_of: Make, failing: Make) -> pd.DataFrame:
+    frame = study_of(("alternate-key_only", "graft3-softmax"), resolutions=(224, 384), seeds=3)
+    return failing(
+        frame, "oom", "<oom> & more", layout="graft3-softmax", kind="memory", kernel="math", resolution=384
+    )
+
+
+@pytest.fixture(scope="module")
+def written(
+    small: pd.DataFrame, texts: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, bytes]:
+    return write(small, tmp_path_factory.mktemp("report"), texts)
+
+
+def test_every_table_in_three_and_every_figure_in_two_formats(written: dict[str, bytes]) -> None:
+    for name in ("main", "scaling", "stages", "memory", "throughput", "seeds", "missing", "layouts"):
+        assert {f"tables/{name}.{suffix}" for suffix in ("csv", "md", "tex")} <= set(written)
+    for name in ("macs", "memory", "latency", "accuracy", "stages"):
+        assert written[f"figures/{name}.png"].startswith(b"\x89PNG")
+        assert written[f"figures/{name}.pdf"].startswith(b"%PDF")
+
+
+def test_the_same_frame_gives_the_same_bytes(
+    small: pd.DataFrame, texts: dict[str, str], written: dict[str, bytes], tmp_path: Path
+) -> None:
+    again = write(small, tmp_path, texts)
+    assert [name for name in written if written[name] != again[name]] == []
+
+
+def test_page_is_self_contained_and_well_formed(written: dict[str, bytes]) -> None:
+    page = written["report.html"].decode()
+    checker = Checker()
+    checker.feed(page)
+    assert checker.open == []
+    assert all(reference.startswith(("#", "data:")) for reference in checker.references)
+    assert {reference[1:] for reference in checker.references if reference.startswith("#")} <= set(
+        checker.ids
+    )
+    assert len(checker.ids) == len(set(checker.ids))
+    assert not re.search(r"https?://|@import|url\((?!#)", page)
+
+
+def test_page_escapes_and_shows_failures_warnings_and_definitions(written: dict[str, bytes]) -> None:
+    page = written["report.html"].decode()
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    for text in (
+        "&lt;oom&gt; &amp; more",
+        "depth 3 &amp; &lt;i&gt;",
+        "study: &lt;b&gt;",
+        "ablate run study.yaml",
+    ):
+        assert text in page
+    for text in (
+        "Made-up CPU",
+        "2.15.0",
+        "Definitions",
+        "One MAC is two floating-point operations",
+        "2 memory oom",
+    ):
+        assert text in page
+
+
+def test_ink_of_figures_follows_the_page(written: dict[str, bytes]) -> None:
+    page = written["report.html"].decode()
+    assert page.count("<svg") == 5
+    assert "var(--ink)" in page
+    assert "#1f2328" not in page.split("</style>", 1)[1]
+
+
+def test_figures_of_an_earlier_report_do_not_stay(
+    study_of: Make, texts: dict[str, str], tmp_path: Path
+) -> None:
+    stale = tmp_path / "figures" / "latency.png"
+    stale.parent.mkdir()
+    stale.write_bytes(b"old")
+    (stale.parent / "mine.png").write_bytes(b"kept")
+    write(study_of(("a", "b"), resolutions=(224,), kinds=("complexity",)), tmp_path, texts)
+    assert not stale.exists()
+    assert (stale.parent / "mine.png").exists()
+
+
+def test_the_report_starts_fast_and_without_torch() -> None:
+    code = (
+        "import sys, ablate.report\n"
+        "assert not {'torch', 'matplotlib', 'seaborn', 'pandas'} & set(sys.modules)\n"
+        "import ablate.report.write\n"
+        "assert not {'torch', 'timm', 'blocks', 'optuna'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
