@@ -5,23 +5,26 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 import blocks
-from ablate.cost.count import count
+from ablate.cost import KERNELS, count, formulas, trace_memory
 from ablate.layout.call import BlockCall
+from ablate.layout.errors import AblateError, did_you_mean
+from ablate.model import Head
 
 SIZES = ((1, 1), (1, 7), (5, 3), (13, 9), (16, 16))
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One line of the contract: `ok` is None where it could not be tried, and `detail` says why."""
+    """One line of the contract: whether the clause holds, and what was seen."""
 
     clause: str
-    ok: bool | None
+    ok: bool
     detail: str
 
 
@@ -32,32 +35,51 @@ class ContractError(Exception):
 def check_contract(call: BlockCall, *, dim: int = 32, heads: int = 4) -> list[Verdict]:
     """Try every clause on a block of width `dim` with `heads` heads, on the CPU and on `meta`.
 
-    A clause that raises anything fails with that as its detail; the others are tried all the same.
+    A clause that raises anything fails with that as its detail; the others are tried all the same. Raises
+    `AblateError` when the block does not exist, or refuses its arguments, this width or these heads.
     """
-    entry = blocks.get(call.name, "mixer", "block")
+    entry = _entry(call)
 
     def build() -> nn.Module:
         torch.manual_seed(0)
         return entry.build({"dim": dim, "num_heads": heads, "drop_path": 0.0}, call.kwargs).eval()
 
-    verdicts = []
-    for clause, test in _CLAUSES.items():
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                verdicts.append(Verdict(clause, True, test(build, dim)))
-        except UntriedError as reason:
-            verdicts.append(Verdict(clause, None, str(reason)))
-        except Exception as error:
-            kind = "" if isinstance(error, ContractError) else f"{type(error).__name__}: "
-            verdicts.append(
-                Verdict(clause, False, kind + (str(error).strip().splitlines() or ["no message"])[0])
-            )
-    return verdicts
+    try:
+        build()
+    except (TypeError, ValueError) as error:
+        raise AblateError(f"{call}: {error}") from error
+    return [_verdict(clause, partial(test, build, dim)) for clause, test in _CLAUSES.items()] + [
+        _verdict("formula and order", partial(_formulas, call))
+    ]
 
 
-class UntriedError(Exception):
-    """A clause cannot be tried here; the message says why."""
+def uncounted_operators(call: BlockCall) -> tuple[str, ...]:
+    """Operators of a block's training step that have no counting rule and may hide contractions, by name.
+
+    Raises `AblateError` for an unknown block and when it cannot be built or run.
+    """
+    with torch.device("meta"):
+        module = _entry(call).build({"dim": 64, "num_heads": 2, "drop_path": 0.0}, call.kwargs)
+    return count(module, 14, channels=64, training=True).uncounted
+
+
+def _entry(call: BlockCall) -> blocks.Entry:
+    try:
+        return blocks.get(call.name, "mixer", "block")
+    except blocks.UnknownPartError as error:
+        raise AblateError(f"unknown block {call.name!r}{did_you_mean(call.name, error.names)}") from error
+
+
+def _verdict(clause: str, test: Callable[[], str]) -> Verdict:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return Verdict(clause, True, test())
+    except ContractError as error:
+        return Verdict(clause, False, str(error))
+    except Exception as error:  # a foreign block may raise anything
+        message = (str(error).strip().splitlines() or ["no message"])[0]
+        return Verdict(clause, False, f"{type(error).__name__}: {message}")
 
 
 Build = Callable[[], nn.Module]
@@ -158,3 +180,41 @@ def _counted(build: Build, dim: int) -> str:
     found = count(build(), (13, 9), channels=dim, training=True)
     _require(not found.uncounted, f"no counting rule for {', '.join(found.uncounted)}")
     return f"{found.macs:,} MACs in a training step at 13 x 9, none left out"
+
+
+def _formulas(call: BlockCall) -> str:
+    found = formulas(call, ("params", "macs"))
+    for name, formula in found.items():
+        _require(formula.expression is not None, f"{name} have no closed form in N and C")
+    conditions = {formula.condition for formula in found.values() if formula.condition}
+    where = f" where {'; '.join(sorted(conditions))}" if conditions else ""
+    return f"MACs {found['macs']}, {found['macs'].order}; parameters {found['params']}{where}"
+
+
+def _memory(build: Build, dim: int) -> str:
+    """Predicted bytes against a real run under the same tracker, of the block with a classifier on top."""
+    saved = []
+    for kernel in KERNELS:
+        real = nn.Sequential(build(), Head(dim, 10, nn.Identity()))
+        with torch.device("meta"):
+            planned = nn.Sequential(build(), Head(dim, 10, nn.Identity()))
+        image = _input(dim, (13, 9))
+        predicted = trace_memory(planned, image.to("meta"), kernel)
+        measured = trace_memory(real, image, kernel)
+        _require(predicted == measured, f"{kernel}: predicted {predicted}, real {measured}")
+        saved.append(f"{predicted.saved_activations:,} ({kernel})")
+    return f"{', '.join(saved)} bytes for two samples at 13 x 9, as in a real run"
+
+
+_CLAUSES: dict[str, Callable[[Build, int], str]] = {
+    "shapes": _shapes,
+    "gradients": _gradients,
+    "any resolution": _resolution,
+    "channels-last": _channels_last,
+    "samples apart": _samples,
+    "bf16": _bf16,
+    "torch.compile": _compile,
+    "determinism": _determinism,
+    "fully counted": _counted,
+    "memory as predicted": _memory,
+}

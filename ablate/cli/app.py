@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from ablate.layout.call import BlockCall
     from ablate.layout.layout import Layout
 
 app = typer.Typer(
@@ -42,6 +44,9 @@ Stem = Annotated[str | None, typer.Option(help="Stem, such as 'overlap(stride=2)
 Resolution = Annotated[int, typer.Option(min=1, help="Height and width of the input in pixels.")]
 Channels = Annotated[int, typer.Option(min=1, help="Channels of the input.")]
 Classes = Annotated[int, typer.Option(min=1, help="Outputs of the classifier.")]
+BlockFiles = Annotated[
+    list[Path] | None, typer.Option("--blocks", help="A Python file with blocks of your own; it is run.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 
 
@@ -60,6 +65,36 @@ def read_layout(text: str, study: str | None = None, **options: Any) -> Layout:
             raise AblateError(f"{study} has no layout {text!r}{did_you_mean(text, list(layouts))}")
         return layouts[text].replace(**_lists(given)) if given else layouts[text]
     return Layout(text, **_lists(given))
+
+
+def read_block(text: str) -> BlockCall:
+    """One block with its arguments. Raises `LayoutError` for a wrong form, name or type."""
+    from ablate.layout.arguments import check_word
+    from ablate.layout.errors import LayoutError, Mistake
+    from ablate.layout.pattern import PatternError, parse_call
+
+    try:
+        word = parse_call(text)
+    except PatternError as error:
+        raise LayoutError(Mistake(error.message, (), error.offset).in_text(text)) from None
+    mistakes = check_word(word, "mixer", "block")
+    if mistakes:
+        raise LayoutError(mistake.in_text(text) for mistake in mistakes)
+    return word.call
+
+
+def load_blocks(files: list[Path] | None) -> None:
+    """Import the user's own blocks. Raises `AblateError` when a file is missing or cannot be imported."""
+    import blocks
+    from ablate.layout.errors import AblateError
+
+    for file in files or []:
+        if not file.is_file():
+            raise AblateError(f"there is no file {str(file)!r}")
+        try:
+            blocks.load_file(file)
+        except Exception as error:  # the user's code may raise anything
+            raise AblateError(f"cannot import {file}: {type(error).__name__}: {error}") from error
 
 
 def _lists(options: dict[str, Any]) -> dict[str, Any]:

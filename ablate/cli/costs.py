@@ -1,4 +1,4 @@
-"""Commands about single layouts and blocks: cost, blocks."""
+"""Commands about single layouts and blocks: cost, blocks, contract."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from ablate.cli.app import (
     AsJson,
+    BlockFiles,
     Channels,
     Classes,
     Depths,
@@ -23,6 +24,8 @@ from ablate.cli.app import (
     Stem,
     Widths,
     app,
+    load_blocks,
+    read_block,
     read_layout,
 )
 
@@ -53,7 +56,8 @@ def cost(
 
     Example: `ablate cost "alternate(conv, key_only)" --widths 64,128,320,512 --depths 2,2,2,2`
     """
-    from ablate.cli import terminal
+    from ablate.cli.print_costs import print_cost
+    from ablate.cli.terminal import print_warnings
     from ablate.cost import layout_cost
 
     described = read_layout(
@@ -86,16 +90,63 @@ def cost(
     if as_json:
         typer.echo(json.dumps(found))
         return
-    terminal.print_warnings(described.warnings)
-    terminal.print_cost(described.name, found)
+    print_warnings(described.warnings)
+    print_cost(described.name, found)
 
 
 @app.command()
 def blocks(
+    full: Annotated[bool, typer.Option("--full", help="Every quantity, not two.")] = False,
+    latex: Annotated[bool, typer.Option("--latex", help="Print the complexity table of a paper.")] = False,
+    files: BlockFiles = None,
     as_json: AsJson = False,
 ) -> None:
     """List every block with its arguments and its exact formulas in N (tokens) and C (channels).
 
+    Of the token mixer alone, or of the whole block for mbconv and convnext.
+
     Example: `ablate blocks --json`
     """
-    raise NotImplementedError
+    from ablate.cli.print_costs import block_record, print_blocks
+    from ablate.cost.formula import UNITS
+    from ablate.cost.formula_table import complexity_table_latex
+    from blocks import entries
+
+    load_blocks(files)
+    quantities = tuple(UNITS) if full else ("params", "macs")
+    if latex:
+        typer.echo(complexity_table_latex(quantities=quantities))
+        return
+    records = [block_record(entry, quantities) for entry in entries("mixer", "block")]
+    if as_json:
+        typer.echo(json.dumps(records))
+    else:
+        print_blocks(records)
+
+
+@app.command()
+def contract(
+    block: Annotated[str, typer.Argument(metavar="BLOCK", help="A block such as 'window(size=5)'.")],
+    dim: Annotated[int, typer.Option(min=1, help="Width of the block that is tried.")] = 32,
+    heads: Annotated[int, typer.Option(min=1, help="Its heads, where it has any.")] = 4,
+    files: BlockFiles = None,
+    as_json: AsJson = False,
+) -> None:
+    """Test a block, shipped or your own, against the contract: a verdict per clause.
+
+    Exits with 1 when a clause does not hold.
+
+    Example: `ablate contract my_mixer --blocks my_mixer.py`
+    """
+    from dataclasses import asdict
+
+    from ablate.cli.print_costs import print_verdicts
+    from ablate.contract import check_contract
+
+    load_blocks(files)
+    verdicts = check_contract(read_block(block), dim=dim, heads=heads)
+    if as_json:
+        typer.echo(json.dumps([asdict(verdict) for verdict in verdicts]))
+    else:
+        print_verdicts(block, verdicts)
+    raise typer.Exit(0 if all(verdict.ok for verdict in verdicts) else 1)

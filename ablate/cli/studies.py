@@ -74,6 +74,10 @@ def check(file: StudyFile) -> None:
     study = _load(file)
     print_warnings(study.warnings)
     typer.echo(f"{file}: {len(study.layouts)} layouts, {len(plan(study))} cells")
+    if study.search is not None:
+        from ablate.search import SearchSpace
+
+        typer.echo(f"search: {study.search.trials} trials in a space of {SearchSpace.of(study).size}")
 
 
 @app.command()
@@ -127,6 +131,57 @@ def report(
 
 
 @app.command()
+def search(
+    file: StudyFile,
+    out: Out = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Trials in all, those of earlier calls among them.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes (default: one a core).")
+    ] = None,
+    timeout: Annotated[float | None, typer.Option(min=0.1, help="Limit of one cell, in seconds.")] = None,
+) -> None:
+    """Search for the best layouts within hard bounds: the Pareto front as table, plot and best.yaml.
+
+    A second call goes on where the first one stopped. Exits with 1 when no layout kept to the bounds.
+
+    Example: `ablate search search --out results/search --trials 50`
+    """
+    from ablate.cli.terminal import StudyProgress, print_warnings
+    from ablate.search import run_search
+
+    study = _load(file)
+    print_warnings(study.warnings)
+    out = _folder(study, out)
+    try:
+        with StudyProgress() as progress:
+            found = run_search(
+                study,
+                out,
+                trials=trials,
+                workers=workers,
+                timeout=timeout,
+                watch=lambda done, total: progress.watch("trials", done, total),
+            )
+    except KeyboardInterrupt:
+        typer.echo(
+            f"\nstopped; what is finished is kept. Go on with: ablate search {file} --out {out}", err=True
+        )
+        raise typer.Exit(130) from None
+    print_warnings(found.warnings)
+    counts = found.trials["status"].value_counts()
+    states = ", ".join(f"{counts.get(state, 0)} {state}" for state in ("done", "infeasible", "failed"))
+    typer.echo(f"{len(found.trials)} trials: {states}; {len(found.front)} layouts on the front")
+    if found.best_yaml is None:
+        typer.echo("no layout kept to the bounds: loosen them, or widen the space", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"best layouts: {found.best_yaml} (measure them with: ablate run {found.best_yaml})")
+    with _ledger(out, create=False) as ledger:
+        _write_report(ledger, out)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of study files, for editors.
 
@@ -161,9 +216,12 @@ def _ledger(folder: Path, *, create: bool) -> Ledger:
 
 
 def _write_report(ledger: Ledger, out: Path) -> None:
+    import pandas as pd
+
     from ablate.report import write_report
 
-    fact = ledger.fact("study")
+    fact, searched = ledger.fact("study"), ledger.fact("search")
+    trials = pd.DataFrame(searched["trials"]) if searched else None
     write_report(
         ledger.frame(),
         out,
@@ -172,7 +230,9 @@ def _write_report(ledger: Ledger, out: Path) -> None:
         layouts=fact["layouts"],
         reference=fact["reference"],
         source=fact["source"],
-        commands=[f"ablate run {fact['file']}"],
+        commands=[f"ablate {'search' if searched else 'run'} {fact['file']}"],
+        front=trials[~trials["repeats"].astype(bool)] if trials is not None else None,
+        objectives=searched.get("objectives", ()),
         warnings=fact["warnings"],
     )
     typer.echo(f"report: {out / 'report.html'}")

@@ -65,7 +65,6 @@ class Ledger:
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
             if version > _VERSION:
                 raise AblateError(f"{path} was written by a later version of ablate")
-            self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.executescript(_SCHEMA)
             self._connection.execute(f"PRAGMA user_version={_VERSION}")
         except sqlite3.DatabaseError as error:
@@ -84,8 +83,7 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Fold the write-ahead log into the one file and close it."""
-        self._connection.execute("PRAGMA journal_mode=DELETE")
+        """Close the file."""
         self._connection.close()
 
     def set_plan(self, cells: Iterable[Cell]) -> None:

@@ -45,6 +45,7 @@ def perform(job: Json, progress: Progress) -> Json:
 
 def _audit(layouts: dict[str, Layout], condition: Json, job: Json, progress: Progress) -> Json:
     from ablate.cost.audit import audit
+    from ablate.cost.published import compare_published, published
 
     (layout,) = layouts.values()
     table = audit(
@@ -53,8 +54,12 @@ def _audit(layouts: dict[str, Layout], condition: Json, job: Json, progress: Pro
         channels=job["channels"],
         mode=condition["mode"],
         training=condition["training"],
+        name=layout.name,
     )
-    return table.to_json()
+    # a published figure belongs to the forward pass, at its own resolution: it is compared once
+    first = condition["mode"] == "as-called" and not condition["training"]
+    figures = [figure for figure in published() if first and figure.model == layout.timm]
+    return table.to_json() | {"published": [row.to_json() for row in compare_published(figures)]}
 
 
 def _memory(layouts: dict[str, Layout], condition: Json, job: Json, progress: Progress) -> Json:

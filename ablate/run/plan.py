@@ -19,7 +19,7 @@ from blocks.registry import source_hash
 # What a kind of measurement is made by: changing one of these files makes its old rows stale.
 _CODE: dict[CellKind, tuple[str, ...]] = {
     "complexity": ("cost", "model.py"),
-    "audit": ("cost", "model.py"),
+    "audit": ("cost", "cost/audit", "model.py"),
     "memory": ("cost", "measure/memory.py", "model.py"),
     "throughput": ("measure/throughput.py", "measure/device.py", "model.py"),
     "accuracy": ("measure", "data", "model.py"),

@@ -1,0 +1,96 @@
+"""How the costs of one layout look on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ablate.cli.terminal import console, errors, print_table
+from ablate.contract import Verdict, uncounted_operators
+from ablate.cost.formula import Quantity, formulas
+from ablate.layout.call import BlockCall
+from ablate.report.numbers import scaled
+from blocks import Entry
+
+
+def print_cost(name: str, cost: dict[str, Any]) -> None:
+    """The stages, the totals and the memory of one layout, from `LayoutCost.to_json`."""
+    resolution = cost["resolution"]
+    size = f"{resolution} x {resolution}" if isinstance(resolution, int) else "{} x {}".format(*resolution)
+    rows = [
+        [
+            stage["name"],
+            "x".join(map(str, stage["resolution"])) or "",
+            *(scaled(stage[key]) for key in ("params", "macs", "elementwise", "activations")),
+        ]
+        for stage in cost["stages"]
+    ]
+    totals = [scaled(cost[key]) for key in ("params", "macs", "elementwise", "activations")]
+    columns = ["stage", "output", "parameters", "MACs", "element-wise ops", "activations"]
+    print_table(f"{name} at {size}", columns, [*rows, ["total", "", *totals]])
+    console.print(
+        f"FLOPs {scaled(cost['flops'])} (2 x MACs), training step {scaled(cost['training_macs'])} MACs"
+    )
+    print_memory(cost["memory"])
+    if cost["uncounted"]:
+        errors.print(f"uncounted operators: {', '.join(cost['uncounted'])}", style="bold red", markup=False)
+
+
+def print_memory(memory: dict[str, Any]) -> None:
+    """Predicted bytes with either attention kernel."""
+    fixed = ("weights", "gradients", "optimizer")
+    console.print("memory: " + ", ".join(f"{key} {scaled(memory[key], 'B')}" for key in fixed))
+    kinds = {
+        "inference_peak": "inference peak",
+        "saved_activations": "saved activations",
+        "training_peak": "training peak",
+    }
+    rows = [
+        [
+            kernel + (" (this device's kernel)" if kernel == memory["device_kernel"] else ""),
+            *(scaled(memory[kernel][key], "B") for key in kinds),
+        ]
+        for kernel in ("fused", "math")
+    ]
+    print_table("", ["attention kernel", *kinds.values()], rows)
+
+
+def block_record(entry: Entry, quantities: Sequence[Quantity]) -> dict[str, Any]:
+    """One block for `ablate blocks`: arguments with types and defaults, and its formulas as strings."""
+    found = formulas(entry.name, quantities)
+    return {
+        "name": entry.name,
+        "kind": entry.kind,
+        "summary": entry.summary,
+        "arguments": [
+            {"name": a.name, "type": a.type_name, "default": a.default} for a in entry.arguments.values()
+        ],
+        **{quantity: str(formula) for quantity, formula in found.items()},
+        "order": formulas(entry.name, ("macs",))["macs"].order,
+        "conditions": {quantity: f.condition for quantity, f in found.items() if f.condition},
+        "uncounted": list(uncounted_operators(BlockCall(entry.name))),
+    }
+
+
+def print_blocks(records: Sequence[dict[str, Any]]) -> None:
+    """A table of blocks, their arguments below."""
+    fixed = ("name", "kind", "summary", "arguments", "order", "conditions", "uncounted")
+    quantities = [key for key in records[0] if key not in fixed]
+    rows = [[r["name"], r["order"], *(r[quantity] for quantity in quantities)] for r in records]
+    print_table(
+        "formulas for one image", ["block", "order", *quantities], rows, text_columns=2 + len(quantities)
+    )
+    for record in records:
+        arguments = ", ".join(f"{a['name']}: {a['type']} = {a['default']}" for a in record["arguments"])
+        console.print(f"{record['name']}({arguments})", markup=False, highlight=False)
+        notes = [f"{quantity} where {text}" for quantity, text in record["conditions"].items()]
+        for note in [record["summary"], *notes]:
+            console.print(f"    {note}", markup=False, highlight=False)
+        if record["uncounted"]:
+            errors.print(f"    uncounted operators: {', '.join(record['uncounted'])}", style="bold red")
+
+
+def print_verdicts(name: str, verdicts: Sequence[Verdict]) -> None:
+    """The contract, clause by clause."""
+    rows = [[v.clause, "holds" if v.ok else "FAILS", v.detail] for v in verdicts]
+    print_table(f"contract of {name}", ["clause", "verdict", "detail"], rows, text_columns=3)

@@ -1,0 +1,126 @@
+"""A layout becomes the network that it describes."""
+
+from __future__ import annotations
+
+import pytest
+import timm
+import torch
+from torch import nn
+
+from ablate import Layout
+from ablate.model import Backbone, build_part, parts
+
+SMALL = {"widths": [16, 32, 48], "depths": [2, 1, 2], "head_dim": 8}
+
+
+def params(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def on_meta(layout: Layout, classes: int = 1000) -> nn.Module:
+    with torch.device("meta"):
+        return layout.build(classes)
+
+
+def linglo(e: float, depths: list[int], widths: list[int]) -> Layout:
+    return Layout(
+        f"alternate(conv(kernel=7, expand={e}), key_only)",
+        widths=widths,
+        depths=depths,
+        heads=[2, 2, 5, 8],
+        mlp_ratio=[8, 8, 4, 4],
+        ffn="conv",
+    )
+
+
+@pytest.mark.parametrize(
+    ("layout", "published"),
+    [
+        pytest.param(linglo(3.125, [2, 2, 2, 2], [32, 64, 160, 256]), 3_398_680, id="B0"),
+        pytest.param(linglo(3.5, [2, 2, 2, 2], [64, 128, 320, 512]), 13_087_928, id="B1"),
+        pytest.param(linglo(3.5, [2, 2, 8, 3], [64, 128, 320, 512]), 25_394_535, id="B2"),
+    ],
+)
+def test_linglo_has_its_size(layout: Layout, published: int) -> None:
+    assert params(on_meta(layout)) == pytest.approx(published, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["pvt_v2_b0", "resnet18", "swin_tiny_patch4_window7_224"])
+def test_a_timm_layout_is_timms_model(name: str) -> None:
+    with torch.device("meta"):
+        theirs = timm.create_model(name, num_classes=7)
+    assert params(on_meta(Layout(f"timm:{name}"), classes=7)) == params(theirs)
+
+
+def test_the_chain_is_named_in_order() -> None:
+    layout = Layout("alternate(conv, softmax)", **SMALL)
+    assert [name for name, _ in parts(layout)] == [
+        "stem",
+        "stage1.block1",
+        "stage1.block2",
+        "stage2.downsample",
+        "stage2.block1",
+        "stage3.downsample",
+        "stage3.block1",
+        "stage3.block2",
+        "head",
+    ]
+
+
+def test_the_model_is_the_sum_of_its_parts() -> None:
+    layout = Layout("alternate(conv, key_only)", **SMALL)
+    with torch.device("meta"):
+        separate = [params(build_part(part)) for _, part in parts(layout, 3, 10)]
+    assert params(on_meta(layout, classes=10)) == sum(separate)
+
+
+def test_running_the_parts_one_by_one_is_running_the_model() -> None:
+    torch.manual_seed(0)
+    model = Layout("alternate(conv, softmax)", **SMALL).build(10).eval()
+    assert isinstance(model, Backbone)
+    x = torch.randn(2, 3, 40, 36)
+    y = x
+    for part in model.chain():
+        y = part(y)
+    assert torch.equal(y, model(x))
+    assert y.shape == (2, 10)
+
+
+def test_features_have_the_announced_strides_and_channels() -> None:
+    layout = Layout("conv", stem="overlap(stride=2)", downsample="patchify(stride=2)", **SMALL)
+    model = layout.build(features_only=True)
+    maps = model(torch.randn(1, 3, 32, 64))
+    info = model.feature_info
+    assert [entry["reduction"] for entry in info] == [2, 4, 8]
+    assert [tuple(m.shape[1:]) for m in maps] == [
+        (entry["num_chs"], 32 // entry["reduction"], 64 // entry["reduction"]) for entry in info
+    ]
+    assert not any("head" in name for name, _ in model.named_parameters())
+
+
+def test_features_of_a_classifier_are_those_it_classifies() -> None:
+    torch.manual_seed(0)
+    model = Layout("conv", **SMALL).build(10).eval()
+    x = torch.randn(1, 3, 32, 32)
+    assert torch.equal(model.head(model.features(x)[-1]), model(x))
+
+
+def test_stochastic_depth_grows_linearly() -> None:
+    layout = Layout("conv", drop_path=0.2, **SMALL)
+    rates = [part.drop_path for _, part in parts(layout) if part.kind == "block"]
+    assert rates == pytest.approx([0, 0.05, 0.1, 0.15, 0.2])
+
+
+def test_timm_models_have_no_parts() -> None:
+    with pytest.raises(ValueError, match="timm"):
+        parts(Layout("timm:resnet18"))
+
+
+def test_signals_keep_their_scale_at_the_start() -> None:
+    """Depthwise convolutions in particular: a fan-out that forgets the groups switches them off."""
+    torch.manual_seed(0)
+    model = Layout("conv", **SMALL).build(10).eval()
+    x = torch.randn(1, 3, 32, 32)
+    for part in model.chain():
+        x = part(x)
+        assert 0.005 < x.std() < 20
