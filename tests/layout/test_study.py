@@ -169,6 +169,7 @@ search:
   constraints: [params <= 3.4M, "latency <= 5 ms", accuracy >= 70%, memory <= 1GiB]
   space: {depths: [[1, 3], [1, 4]], widths: [[16], [32, 48]], patterns: [conv, conv softmax]}
   trials: 7
+measure: {throughput: {}, accuracy: {dataset: digits}}
 """
 
     def test_goals_are_typed(self):
@@ -192,6 +193,15 @@ search:
         each = parse_study(self.TEXT.replace("[conv, conv softmax]", "[[conv], [softmax, linear]]")).search
         assert each is not None
         assert each.space.patterns == (("conv",), ("softmax", "linear"))
+
+    def test_what_is_trained_for_must_be_measured(self):
+        with pytest.raises(LayoutError) as caught:
+            parse_study(self.TEXT[: self.TEXT.index("measure")], "f.yaml")
+        assert [str(one).split(":")[1:3] for one in caught.value.problems] == [
+            ["3", "31"],
+            ["4", "33"],
+            ["4", "52"],
+        ]
 
     def test_violation_is_relative_and_negative_inside(self):
         bound = parse_constraint("params <= 2M")
