@@ -111,7 +111,9 @@ def compare_published(
     the default when it is called; timm's by default.
     """
     build = build or _timm
-    return [_compare(figure, build, tolerance_percent) for figure in figures or published()]
+    return [
+        _compare(figure, build, tolerance_percent) for figure in (published() if figures is None else figures)
+    ]
 
 
 def _timm(name: str) -> nn.Module:
