@@ -57,7 +57,8 @@ _index_put_impl_ scatter scatter_ masked_select nonzero meshgrid _unsafe_index _
 split_with_sizes_copy split_copy permute_copy view_copy expand_copy transpose_copy _foreach_copy_
 _foreach_zero_ triu_indices tril_indices complex view_as_real_copy _nested_tensor_from_mask"""
 
-_POINTWISE = """_fused_adamw_ _fused_adam_ _fused_sgd_ native_dropout native_dropout_backward
+_POINTWISE = """hardswish hardsigmoid hardtanh silu mish elu celu selu leaky_relu relu relu6 softplus
+threshold _fused_adamw_ _fused_adam_ _fused_sgd_ native_dropout native_dropout_backward
 _thnn_fused_lstm_cell _thnn_fused_gru_cell glu glu_backward _prelu_kernel _prelu_kernel_backward
 _fused_dropout rrelu_with_noise masked_fill masked_fill_ where clamp lerp addcmul addcdiv sigmoid_backward
 tanh_backward gelu_backward silu_backward threshold_backward hardtanh_backward hardsigmoid_backward

@@ -75,8 +75,8 @@ class Formula:
         """The power of N that dominates for many tokens."""
         if self.expression is None:
             return None
-        polynomial = sympy.Poly(self.expression, symbol("N"))
-        return max((powers[0] for powers in polynomial.monoms()), default=0)
+        n = symbol("N")
+        return max(int(term.as_coeff_exponent(n)[1]) for term in sympy.Add.make_args(self.expression))
 
     @property
     def order(self) -> str:
