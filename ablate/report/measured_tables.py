@@ -78,9 +78,10 @@ def throughput_table(results: Results) -> Table | None:
     for position, record in enumerate(planned.to_dict("records")):
         row = planned.iloc[[position]]
         name = str(record["layout"])
-        text = describe({key: record[key] for key in entries if key in telling}) or "–"
+        text = describe({key: record[key] for key in entries if key in telling})
+        condition = [Cell(text, sort=text)] if telling else []
         cells = (latency_cell(row), measured(row, speed.column, 1.0, speed.digits), ratio_cell(row, name))
-        rows.append((Cell(name, sort=name), pixels(record["resolution"]), Cell(text, sort=text), *cells))
+        rows.append((Cell(name, sort=name), pixels(record["resolution"]), *condition, *cells))
         process = record["values"].get("process_ms") or ()
         raw.append(
             {"layout": name, "resolution_px": record["resolution"]}
@@ -101,7 +102,7 @@ def throughput_table(results: Results) -> Table | None:
         (
             Column("Layout", left=True),
             Column("px"),
-            Column("condition", left=True),
+            *([Column("condition", left=True)] if telling else []),
             Column("ms per batch"),
             Column("images/s"),
             Column("÷\u00a0baseline"),

@@ -32,6 +32,8 @@ def on_front(trials: pd.DataFrame, objectives: Sequence[str]) -> pd.Series:
     usable = trials[list(signs)].notna().all(axis=1)
     if "feasible" in trials:
         usable &= trials["feasible"].astype(bool)
+    if "repeats" in trials:  # a network that was proposed again counts once
+        usable &= ~trials["repeats"].astype(bool)
     points = trials[list(signs)].to_numpy(dtype=float) * np.array(list(signs.values()))
     found = []
     for index, point in enumerate(points):
@@ -45,7 +47,7 @@ def pareto_figure(trials: pd.DataFrame, objectives: Sequence[str]) -> Figure:
     """The first objective against each other one, with the front; one objective: its progress over trials.
 
     `trials` has one row per trial: a column per objective (named as in `minimize macs`, raw units, NaN when
-    not evaluated), and if known `number`, `feasible` and `name` (shown beside points of the front).
+    not evaluated), and if known `number`, `feasible` and `repeats` (a network that was proposed before).
     """
     names = [split_objective(objective)[0] for objective in objectives]
     front = on_front(trials, objectives)
@@ -108,7 +110,7 @@ def trial_table(trials: pd.DataFrame, objectives: Sequence[str]) -> Table:
     front = on_front(trials, objectives)
     named = [split_objective(objective) for objective in objectives]
     shown = trials[front].sort_values(named[0][0], ascending=named[0][1])
-    texts = [column for column in ("number", "name", "layout", "text") if column in trials]
+    texts = [column for column in ("number", "name", "text", "widths", "depths") if column in trials]
     rows = []
     for record in shown.to_dict("records"):
         cells = [Cell(str(record[column]), sort=_sortable(record[column])) for column in texts]
@@ -117,9 +119,9 @@ def trial_table(trials: pd.DataFrame, objectives: Sequence[str]) -> Table:
             value = float(record[name])
             cells.append(number(value, significant(value / scale, digits)))
         rows.append(tuple(cells))
-    heads = {"number": "trial", "name": "Layout", "layout": "Layout", "text": "definition"}
+    heads = {"number": "trial", "name": "Layout", "text": "definition"}
     columns = (
-        *(Column(heads[column], left=column != "number") for column in texts),
+        *(Column(heads.get(column, column), left=column != "number") for column in texts),
         *(Column(axis_of(name)[2]) for name, _ in named),
     )
     caption = f"{len(shown)} of {len(trials)} trials are on the front: {', '.join(objectives)}."

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ablate.report.metrics import of_kind
@@ -116,7 +117,8 @@ def describe(condition: Mapping[str, Any]) -> str:
     """A condition in words, for a table: `resolution 224, batch 32, fp32`."""
     parts = []
     for key, value in condition.items():
-        if value is None or value is False:
+        value = value.item() if isinstance(value, np.generic) else value
+        if value is None or value is False or value != value:  # NaN stands for None in a column of numbers
             continue
         number = f"{value:g}" if isinstance(value, float) else value
         parts.append(str(key) if value is True else f"{key} {number}")

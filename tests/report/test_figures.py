@@ -98,6 +98,12 @@ def test_search_figures_for_one_two_and_three_objectives(trials: pd.DataFrame) -
     assert [column.header for column in table.columns] == ["trial", "definition", "MACs (G)", "Top-1 (%)"]
 
 
+def test_a_network_proposed_twice_is_on_the_front_once(trials: pd.DataFrame) -> None:
+    goals = ["minimize macs", "maximize accuracy"]
+    twice = pd.concat([trials.assign(repeats=False), trials.assign(repeats=True)], ignore_index=True)
+    assert on_front(twice, goals).sum() == on_front(trials, goals).sum()
+
+
 def test_an_objective_needs_its_direction() -> None:
     with pytest.raises(ValueError, match="minimize macs"):
         split_objective("macs")

@@ -134,6 +134,13 @@ def test_a_busy_machine_is_reported(study_of: Make) -> None:
     assert any("busy" in note and "7.5" in note for note in main_table(Results(frame, study="s")).notes)
 
 
+def test_shared_conditions_stand_in_the_caption_and_seed_0_is_named(tables: dict[str, Table]) -> None:
+    caption = tables["throughput"].caption
+    assert "batch 32, precision fp32, threads 1, device cpu" in caption
+    assert "condition" not in [column.header for column in tables["throughput"].columns]
+    assert "seed 0" in tables["missing"].raw["condition"].tolist()
+
+
 def test_stage_shares_add_up(tables: dict[str, Table]) -> None:
     totals = tables["stages"].raw.groupby("layout")["macs"].sum()
     assert totals["alternate-key_only"] == pytest.approx(2_205_000_000, abs=6)

@@ -136,6 +136,15 @@ def test_figures_of_an_earlier_report_do_not_stay(
     assert (stale.parent / "mine.png").exists()
 
 
+def test_a_search_alone_gives_its_front(study_of: Make, trials: pd.DataFrame, tmp_path: Path) -> None:
+    nothing = study_of(("a",), resolutions=(224,), kinds=("complexity",)).iloc[:0]
+    goals = ["minimize macs", "maximize accuracy"]
+    files = write_report(nothing, tmp_path, study="s", baseline=None, front=trials, objectives=goals)
+    names = {path.name for path in files}
+    assert {"search.csv", "pareto.png", "report.html"} <= names
+    assert "macs.png" not in names
+
+
 def test_the_report_starts_fast_and_without_torch() -> None:
     code = (
         "import sys, ablate.report\n"
