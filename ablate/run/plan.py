@@ -21,9 +21,15 @@ _CODE: dict[CellKind, tuple[str, ...]] = {
     "complexity": ("cost", "model.py"),
     "audit": ("cost", "cost/audit", "model.py"),
     "memory": ("cost", "measure/memory.py", "model.py"),
-    "throughput": ("measure/throughput.py", "measure/device.py", "model.py"),
-    "accuracy": ("measure", "data", "model.py"),
-}
+    "throughput": (
+        "measure/throughput.py", "measure/latency.py", "measure/device.py", "measure/environment.py",
+        "model.py",
+    ),
+    "accuracy": (
+        "measure/accuracy.py", "measure/attention.py", "measure/muon.py", "measure/recipes.py",
+        "measure/device.py", "data", "model.py",
+    ),
+}  # fmt: skip
 
 
 def plan(study: Study) -> list[Cell]:
