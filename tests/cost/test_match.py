@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from functools import cache
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from ablate.cost.match import BudgetError, Neighbour, match_layout, match_layout
 from ablate.cost.memory import trace_memory
 from ablate.layout.errors import AblateError
 from ablate.layout.layout import Layout
+from ablate.layout.study import Input, Match
 
 SMALL = {"widths": [16, 32], "depths": [2, 2], "heads": [2, 4], "mlp_ratio": 2}
 
@@ -131,9 +131,8 @@ def test_a_study_reports_every_layout() -> None:
         "b": Layout(stages="conv | pool", name="b"),
         "c": Layout("timm:resnet18", name="c"),
     }
-    match = SimpleNamespace(quantity="params", target=60e3, tolerance=0.05, by="depth")
-    image = SimpleNamespace(resolution=32, channels=3, classes=10)
-    matched, results, problems = match_layouts(layouts, match, image)
+    match = Match(params=60_000, tolerance=0.05, by="depth")
+    matched, results, problems = match_layouts(layouts, match, Input(resolution=32, classes=10))
     assert list(matched) == ["a", "b", "c"]
     assert [result.layout.name for result in results] == ["a", "c"]
     assert built_params(matched["a"]) == pytest.approx(60e3, rel=0.05)
