@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rich.padding import Padding
+from rich.text import Text
+
 from ablate.cli.terminal import console, errors, print_table
 from ablate.contract import Verdict, uncounted_operators
 from ablate.cost.formula import Quantity, formulas
@@ -28,9 +31,8 @@ def print_cost(name: str, cost: dict[str, Any]) -> None:
     totals = [scaled(cost[key]) for key in ("params", "macs", "elementwise", "activations")]
     columns = ["stage", "output", "parameters", "MACs", "element-wise ops", "activations"]
     print_table(f"{name} at {size}", columns, [*rows, ["total", "", *totals]])
-    console.print(
-        f"FLOPs {scaled(cost['flops'])} (2 x MACs), training step {scaled(cost['training_macs'])} MACs"
-    )
+    training = scaled(cost["training_macs"])
+    console.print(f"FLOPs {scaled(cost['flops'])} (2 x MACs); a training step {training} MACs")
     print_memory(cost["memory"])
     if cost["uncounted"]:
         errors.print(f"uncounted operators: {', '.join(cost['uncounted'])}", style="bold red", markup=False)
@@ -77,15 +79,13 @@ def print_blocks(records: Sequence[dict[str, Any]]) -> None:
     fixed = ("name", "kind", "summary", "arguments", "order", "conditions", "uncounted")
     quantities = [key for key in records[0] if key not in fixed]
     rows = [[r["name"], r["order"], *(r[quantity] for quantity in quantities)] for r in records]
-    print_table(
-        "formulas for one image", ["block", "order", *quantities], rows, text_columns=2 + len(quantities)
-    )
+    columns = ["block", "order", *quantities]
+    print_table("formulas for one image", columns, rows, text_columns=len(columns))
     for record in records:
         arguments = ", ".join(f"{a['name']}: {a['type']} = {a['default']}" for a in record["arguments"])
         console.print(f"{record['name']}({arguments})", markup=False, highlight=False)
-        notes = [f"{quantity} where {text}" for quantity, text in record["conditions"].items()]
-        for note in [record["summary"], *notes]:
-            console.print(f"    {note}", markup=False, highlight=False)
+        notes = [f"{quantity}: where {text}" for quantity, text in record["conditions"].items()]
+        console.print(Padding(Text("\n".join([record["summary"], *notes])), (0, 0, 0, 4)))
         if record["uncounted"]:
             errors.print(f"    uncounted operators: {', '.join(record['uncounted'])}", style="bold red")
 
