@@ -138,20 +138,11 @@ def axes(count: int = 1, *, height: float = 3.1, share_y: bool = False) -> tuple
     return figure, found
 
 
-def legend(
-    figure: Figure,
-    handles: Sequence[Any],
-    labels: Sequence[str],
-    *,
-    side: Literal["right", "below"] = "right",
-) -> None:
-    """A legend outside the panels; constrained layout makes room for it, so it is never clipped."""
-    if side == "right":
-        figure.legend(handles, labels, loc="outside right upper", handlelength=2.8)
-    else:
-        figure.legend(
-            handles, labels, loc="outside lower center", ncols=min(len(labels), 4), handlelength=2.8
-        )
+def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    """A legend right of the panels, which make room; the figure grows when the legend is the taller."""
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, max(height, 0.3 + 0.165 * len(labels)))
+    figure.legend(handles, labels, loc="outside right upper", handlelength=2.8)
 
 
 def resolution_axis(panel: Axes, resolutions: Sequence[float]) -> None:
@@ -220,7 +211,8 @@ def side_by_side(points: Mapping[str, float]) -> dict[str, float]:
     placed = {}
     for group in groups:
         for index, name in enumerate(sorted(group, key=list(points).index)):
-            shift = (index - (len(group) - 1) / 2) * 0.016 * span
+            step = min(0.016, 0.1 / len(group))  # a crowd stays near its place
+            shift = (index - (len(group) - 1) / 2) * step * span
             placed[name] = points[name] * math.exp(shift)
     return {name: placed[name] for name in points}
 

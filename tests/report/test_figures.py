@@ -68,6 +68,17 @@ def test_looks_stay_distinct_when_mixers_repeat() -> None:
     assert len({(look.color, str(look.line)) for look in looks.values()}) == 13
 
 
+@pytest.mark.parametrize("count", [2, 30])
+def test_a_legend_is_never_clipped(study_of: Make, count: int) -> None:
+    layouts = [f"some_quite_long_name_patch16_{index}_224" for index in range(count)]
+    for drawn in figures(study_of(layouts, resolutions=(224, 384), seeds=2)).values():
+        figure = drawn.figure
+        figure.draw_without_rendering()
+        box = figure.legends[0].get_window_extent()
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1, drawn.name
+        assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1, drawn.name
+
+
 def test_hidden_curves_get_a_rim() -> None:
     curve = pd.Series([1.0, 4.0], index=[224, 448])
     widths = style.widths({"under": curve, "apart": curve * 9, "over": curve * 1.0001})
