@@ -13,6 +13,7 @@ from ablate.cli.app import AsJson, StudyFile, app
 if TYPE_CHECKING:
     from ablate.layout.study import Study
     from ablate.run.ledger import Ledger
+    from ablate.run.prepare import Prepared
 
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results (default: results/STUDY).")
@@ -38,7 +39,8 @@ def run(
     from ablate.cli.terminal import StudyProgress, print_warnings
     from ablate.run.execute import run_study
 
-    study = _load(file)
+    prepared = _load(file)
+    study = prepared.study
     print_warnings(study.warnings)
     out = _folder(study, out)
     with _ledger(out, create=True) as ledger:
@@ -57,6 +59,7 @@ def run(
                 f"\nstopped; what is finished is kept. Go on with: ablate run {file} --out {out}", err=True
             )
             raise typer.Exit(130) from None
+        ledger.set_fact("matches", {"rows": prepared.matches})
         typer.echo(f"{summary.executed} cells executed, {summary.reused} reused, {summary.failed} failed")
         _write_report(ledger, out)
     raise typer.Exit(1 if summary.failed else 0)
@@ -71,7 +74,7 @@ def check(file: StudyFile) -> None:
     from ablate.cli.terminal import print_warnings
     from ablate.run.plan import plan
 
-    study = _load(file)
+    study = _load(file).study
     print_warnings(study.warnings)
     typer.echo(f"{file}: {len(study.layouts)} layouts, {len(plan(study))} cells")
     if study.search is not None:
@@ -88,7 +91,7 @@ def show(file: StudyFile, as_json: AsJson = False) -> None:
     """
     from ablate.cli.terminal import print_layouts, print_warnings
 
-    study = _load(file)
+    study = _load(file).study
     if as_json:
         typer.echo(json.dumps({name: layout.to_dict() for name, layout in study.layouts.items()}, indent=2))
         return
@@ -105,7 +108,7 @@ def status(file: StudyFile, out: Out = None, as_json: AsJson = False) -> None:
     from ablate.cli.terminal import print_status
     from ablate.run.plan import plan
 
-    study = _load(file)
+    study = _load(file).study
     cells = plan(study)
     with _ledger(_folder(study, out), create=False) as ledger:
         statuses = ledger.statuses(cells)
@@ -151,7 +154,8 @@ def search(
     from ablate.cli.terminal import StudyProgress, print_warnings
     from ablate.search import run_search
 
-    study = _load(file)
+    prepared = _load(file)
+    study = prepared.study
     print_warnings(study.warnings)
     out = _folder(study, out)
     try:
@@ -192,11 +196,12 @@ def schema() -> None:
     typer.echo(json.dumps(study_json_schema(), indent=2))
 
 
-def _load(file: str) -> Study:
+def _load(file: str) -> Prepared:
     from ablate.layout.load import load_study
     from ablate.layout.shipped import find_study
+    from ablate.run.prepare import prepare
 
-    return load_study(find_study(file))
+    return prepare(load_study(find_study(file)))
 
 
 def _folder(study: Study, out: Path | None) -> Path:

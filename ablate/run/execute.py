@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from ablate.layout.study import Study
 from ablate.measure.latency import ProcessSamples, combine
-from ablate.measure.provenance import provenance
+from ablate.measure.provenance import load_average, provenance
 from ablate.run.cell import Cell, CellKind, Json, Outcome
 from ablate.run.ledger import Ledger
 from ablate.run.local import Worker, available_cores, run_jobs
@@ -58,7 +58,8 @@ def run_study(
         watch(kind, 0, len(batch))
         outcomes = _run(study, kind, batch, workers or available_cores(), timeout, watch)
         for done, (cell, outcome) in enumerate(outcomes, start=1):
-            ledger.add(cell, outcome, facts)
+            now: Json = {"load_average": load_average(), "threads": int(cell.condition.get("threads", 1))}
+            ledger.add(cell, outcome, {**facts, **now})
             watch(kind, done, len(batch))
     after = ledger.statuses(cells)
     return Summary(
@@ -83,7 +84,7 @@ def _run_counted(study: Study, cells: Iterable[Cell]) -> Iterator[tuple[Cell, Ou
     for cell in cells:
         start = time.perf_counter()
         outcome = counted(study, cell)
-        yield cell, Outcome(outcome.status, outcome.values, outcome.reason, time.perf_counter() - start)
+        yield cell, replace(outcome, seconds=time.perf_counter() - start)
 
 
 def _run_pooled(
@@ -118,8 +119,7 @@ def _run_timed(
         outcomes = _time_together(study, batch, timeout, progress)
         seconds = (time.perf_counter() - start) / len(batch)
         for cell in batch:
-            outcome = outcomes[cell.layout]
-            yield cell, Outcome(outcome.status, outcome.values, outcome.reason, seconds)
+            yield cell, replace(outcomes[cell.layout], seconds=seconds)
         finished += len(batch)
 
 

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from ablate.measure.environment import worker_environment
@@ -31,6 +33,11 @@ class Worker:
 
     def run(self, job: Json, progress: Progress = lambda fraction: None) -> Outcome:
         """Run one job and wait for its outcome; never raises for what the job does."""
+        start = time.perf_counter()
+        outcome = self._run(job, progress)
+        return replace(outcome, seconds=time.perf_counter() - start)
+
+    def _run(self, job: Json, progress: Progress) -> Outcome:
         process = self._process if self._process and self._process.poll() is None else self._start()
         assert process.stdin is not None
         assert process.stdout is not None

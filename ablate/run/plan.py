@@ -10,6 +10,7 @@ from typing import Any
 
 import ablate
 import blocks
+from ablate.data.load import check_name
 from ablate.layout.layout import Layout
 from ablate.layout.study import Study
 from ablate.measure.device import name_of, resolve
@@ -35,7 +36,8 @@ _CODE: dict[CellKind, tuple[str, ...]] = {
 def plan(study: Study) -> list[Cell]:
     """All cells of a study, in the order of its layouts within each measurement.
 
-    Cells that time layouts against each other follow one another, because they run together.
+    Cells that time layouts against each other follow one another, because they run together. Raises
+    `AblateError` for a data set or a device that does not exist.
     """
     return [
         Cell(name, kind, condition, cell_key(study, name, kind, condition))
@@ -140,6 +142,7 @@ def _conditions(study: Study) -> Iterator[tuple[CellKind, Json]]:
                         {"resolution": resolution, "mode": mode, "precision": precision, **shared},
                     )
     if measure.accuracy is not None:
+        check_name(measure.accuracy.dataset)
         shared = measure.accuracy.model_dump(mode="json", exclude={"seeds"})
         for seed in range(measure.accuracy.seeds):
             yield "accuracy", {"seed": seed, **shared}
