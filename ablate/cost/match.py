@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ablate.layout.study import Input, Match
 
 _NAMES: dict[Axis, str] = {"params": "parameters", "macs": "MACs", "memory": "bytes of memory"}
+_MOST_SPREAD = 1.25
 _LISTS: dict[By, str] = {"width": "widths", "depth": "depths", "expansion": "mlp_ratio"}
 
 
@@ -57,14 +58,14 @@ class MatchResult:
     before: Layout
     axis: Axis
     target: float
-    value: int
+    value: int | None  # None for a timm model that cannot be counted under these conditions
     by: By
     leftover: Mapping[Axis, Leftover] = field(default_factory=dict)
     note: str = ""
 
     @property
-    def error(self) -> float:
-        return self.value / self.target - 1
+    def error(self) -> float | None:
+        return None if self.value is None else self.value / self.target - 1
 
     @property
     def changes(self) -> dict[str, tuple[list[float], list[float]]]:
@@ -111,10 +112,10 @@ def match_layout(
     dimension.
 
     A layout that is within the tolerance already stays as it is, and so does a timm model, with a note.
-    Otherwise the coarsest level of dials that reaches the tolerance decides, and in it the candidate with
-    the smallest error; where candidates may lie more than one step from a common factor, the one nearest to
-    the layout's proportions. Raises `BudgetError` when the budget cannot be met, with the nearest sizes
-    below and above.
+    Otherwise the coarsest level of dials decides that reaches the tolerance with the stages' proportions
+    kept to 25 %, and in it the smallest error. Where no level does, the proportions change as little as the
+    tolerance allows. Raises `BudgetError` when the budget cannot be met, with the nearest sizes below and
+    above.
     """
     given: dict[Axis, float] = {
         axis: value for axis, value in zip(AXES, (params, macs, memory), strict=True) if value is not None
@@ -133,7 +134,11 @@ def match_layout(
         return MatchResult(chosen, layout, axis, target, leftover[axis].after, by, leftover, note)
 
     if layout.timm is not None:
-        return result(layout, "a timm model has one size: it stays as it is")
+        note = "a timm model has one size: it stays as it is"
+        try:
+            return result(layout, note)
+        except AblateError as error:
+            return MatchResult(layout, layout, axis, target, None, by, {}, f"{note}; {error}")
     if abs(measure[axis](layout) / target - 1) <= tolerance:
         return result(layout, "within the tolerance as it was")
     try:
@@ -143,9 +148,12 @@ def match_layout(
     search = Search(turns, measure[axis], target)
     for level in turns.levels:
         search.explore(level)
-        best = search.best(level, tolerance)
+        best = search.best(tolerance, _MOST_SPREAD)
         if best is not None:
             return result(turns.turned(best, check=True))
+    best = search.best(tolerance)
+    if best is not None:
+        return result(turns.turned(best, check=True))
     raise _out_of_reach(search, axis, target, tolerance)
 
 
@@ -169,7 +177,7 @@ def match_layouts(
                 channels=input.channels,
                 classes=input.classes,
             )
-        except BudgetError as error:
+        except AblateError as error:
             problems.append(Problem(str(error)))
             matched[name] = layout
             continue
@@ -187,7 +195,7 @@ def _out_of_reach(search: Search, axis: Axis, target: float, tolerance: float) -
     ]
     name, by = search.turns.layout.name, search.turns.by
     near = [
-        f"{format_quantity(one.value)} ({one.value / target - 1:+.2%}) "
+        f"{format_quantity(one.value)} ({_relative(one.value / target)}) "
         f"with {_LISTS[by]} {_listed(one.layout, by)}"
         for one in sides
         if one is not None
@@ -205,3 +213,7 @@ def _out_of_reach(search: Search, axis: Axis, target: float, tolerance: float) -
 
 def _listed(layout: Layout, by: By) -> str:
     return ", ".join(f"{value:.6g}" for value in getattr(layout, _LISTS[by]))
+
+
+def _relative(ratio: float) -> str:
+    return f"{ratio - 1:+.2%}" if 0.1 < ratio < 10 else f"{ratio:.3g} times"

@@ -34,16 +34,27 @@ class Search:
             self.found[values] = self.measure(self.turns.turned(values))
         return self.found[values]
 
-    def best(self, level: Dials, tolerance: float) -> tuple[int, ...] | None:
-        """The values to take among all that are within the tolerance, or None."""
+    def best(self, tolerance: float, most_spread: float = math.inf) -> tuple[int, ...] | None:
+        """The values to take among those within the tolerance, or None.
+
+        With `most_spread` the nearest to the target of those whose proportions changed by that factor at
+        most; without, the one whose proportions changed least.
+        """
+        within = [v for v, cost in self.found.items() if abs(cost / self.target - 1) <= tolerance]
+        kept = [values for values in within if self.spread(values) <= most_spread]
 
         def badness(values: tuple[int, ...]) -> tuple[float, float]:
-            scales = [value / dial.start for value, dial in zip(values, level.dials, strict=True)]
-            spread = max(scales) / min(scales) if level.reach > 1 else 1.0
-            return spread, abs(self.found[values] - self.target)
+            return self.spread(values) if most_spread == math.inf else 0, abs(
+                self.found[values] - self.target
+            )
 
-        within = [v for v, cost in self.found.items() if abs(cost / self.target - 1) <= tolerance]
-        return min(within, key=badness, default=None)
+        return min(kept, key=badness, default=None)
+
+    def spread(self, values: tuple[int, ...]) -> float:
+        """By which factor the stages' proportions differ from those of the layout."""
+        dials = self.turns.levels[0].dials
+        scales = [value / dial.start for value, dial in zip(values, dials, strict=True)]
+        return max(scales) / min(scales)
 
     def explore(self, level: Dials) -> None:
         """Count every candidate around the factor at which the cost passes the target."""

@@ -90,6 +90,9 @@ def test_timm_models_stay_and_say_so() -> None:
     assert result.layout.timm == "resnet18"
     assert result.value == 11_689_512
     assert "timm" in result.note
+    refused = match_layout(Layout("timm:vit_tiny_patch16_224"), params=5e6, resolution=128)
+    assert refused.value is None
+    assert "128" in refused.note
 
 
 @pytest.mark.parametrize(
