@@ -66,7 +66,7 @@ def trial_frame(trials: Iterable[FrozenTrial], layouts: Mapping[str, Layout]) ->
                 "status": "failed" if failed else "done" if feasible else "infeasible",
                 "feasible": feasible,
                 "repeats": name in seen,
-                "text": describe(layouts[name]),
+                "text": layouts[name].text,
                 "widths": " ".join(map(str, layouts[name].widths)),
                 "depths": " ".join(map(str, layouts[name].depths)),
                 **trial.user_attrs["metrics"],
@@ -78,12 +78,6 @@ def trial_frame(trials: Iterable[FrozenTrial], layouts: Mapping[str, Layout]) ->
     frame = pd.DataFrame(rows, columns=COLUMNS)
     numbers = [*METRICS, "spread"]
     return frame.astype(dict.fromkeys(numbers, float))
-
-
-def describe(layout: Layout) -> str:
-    """A layout on one line: pattern, widths and depths."""
-    widths, depths = (" ".join(map(str, values)) for values in (layout.widths, layout.depths))
-    return f"{layout.text}; widths {widths}; depths {depths}"
 
 
 def best_study(study: Study, search: Search, layouts: Mapping[str, Layout], path: Path) -> str:

@@ -1,0 +1,147 @@
+"""Searches that stop: what is kept, what is done again, and which folder is refused."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from ablate.layout.errors import AblateError
+from ablate.layout.layout import Layout
+from ablate.layout.load import load_study
+from ablate.run.cell import Outcome
+from ablate.search import run_search
+from ablate.search.store import only_one
+
+
+def proposals(out: Path) -> list[dict[str, Any]]:
+    """Parameters of the trials that count, in order."""
+    (name,) = optuna.get_all_study_names(f"sqlite:///{out}/search.sqlite")
+    trials = optuna.load_study(study_name=name, storage=f"sqlite:///{out}/search.sqlite").trials
+    return [trial.params for trial in trials if trial.state == optuna.trial.TrialState.COMPLETE]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "nsga2"])
+def test_a_second_call_goes_on_as_if_there_had_been_one(
+    sampler: str, training: Any, trained: Any, tmp_path: Path
+) -> None:
+    study = trained(sampler=sampler)
+    run_search(study, tmp_path / "parts", trials=5)
+    run_search(study, tmp_path / "parts", trials=6)
+    trained_before = len(training.layouts)
+    found = run_search(study, tmp_path / "parts", trials=14)
+    assert len(found.trials) == 14
+    assert trained_before > 0
+    assert all(training.layouts.count(layout) == 2 for layout in training.layouts)
+    jobs = len(training.layouts)
+    assert len(run_search(study, tmp_path / "parts", trials=14).trials) == 14
+    assert len(training.layouts) == jobs
+
+
+def test_ctrl_c_changes_nothing_but_the_time(training: Any, trained: Any, tmp_path: Path) -> None:
+    whole = run_search(trained(), tmp_path / "whole")
+    jobs = len(training.layouts)
+    usual = training.outcome
+
+    def stop(layout: Layout, seed: int) -> Outcome:
+        if len(training.layouts) == jobs + 7:
+            raise KeyboardInterrupt
+        return usual(layout, seed)
+
+    training.outcome = stop
+    with pytest.raises(KeyboardInterrupt):
+        run_search(trained(), tmp_path / "parts")
+    training.outcome = usual
+    parts = run_search(trained(), tmp_path / "parts")
+    assert proposals(tmp_path / "parts") == proposals(tmp_path / "whole")
+    assert len(training.layouts) == 2 * jobs + 1  # the job that was stopped is done again, and no other
+    measured = ["params", "macs", "accuracy", "feasible", "repeats"]
+    assert parts.trials[measured].equals(whole.trials[measured])
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from ablate.layout.load import load_study
+from ablate.run.cell import Outcome
+from ablate.search import run_search
+import ablate.run.execute
+
+count = 0
+
+def run_jobs(jobs, workers, **_):
+    global count
+    for index, job in enumerate(jobs):
+        count += 1
+        if count == 6:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield index, Outcome("done", {"top1": 50.0})
+
+ablate.run.execute.run_jobs = run_jobs
+run_search(load_study(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+def test_a_killed_search_loses_the_cell_in_flight(training: Any, trained_text: str, tmp_path: Path) -> None:
+    file, out = tmp_path / "tiny.yaml", tmp_path / "out"
+    file.write_text(trained_text)
+    done = subprocess.run([sys.executable, "-c", KILLED, file, out], timeout=120, check=False)
+    assert done.returncode == -signal.SIGKILL
+    training.outcome = lambda layout, seed: Outcome("done", {"top1": 50.0})
+    study = load_study(file)
+    found = run_search(study, out)
+    assert len(found.trials) == len(proposals(out)) == 14
+    resumed = len(training.layouts)
+    run_search(study, tmp_path / "whole")
+    assert proposals(out) == proposals(tmp_path / "whole")
+    assert resumed == (len(training.layouts) - resumed) - 5  # five cells had been kept
+
+
+def test_another_search_is_refused(training: Any, trained: Any, tmp_path: Path) -> None:
+    from ablate.layout.goals import parse_constraint
+
+    study = trained()
+    run_search(study, tmp_path, trials=2)
+    longer = study.measure.model_copy(
+        update={"accuracy": study.measure.accuracy.model_copy(update={"epochs": 9})}
+    )
+    space = study.search.space.model_copy(update={"widths": ((16, 24, 32), (32,))})
+    from dataclasses import replace
+
+    others = [
+        trained(seed=1),
+        trained(space=space),
+        trained(constraints=(parse_constraint("params <= 15k"),)),
+        trained(objectives=study.search.objectives[:1]),
+        replace(study, measure=longer),
+    ]
+    for other in others:
+        with pytest.raises(AblateError, match=r"another search|not the store"):
+            run_search(other, tmp_path, trials=3)
+    assert len(run_search(study, tmp_path, trials=3).trials) == 3
+
+
+def test_a_file_that_is_no_store(counted: Any, tmp_path: Path) -> None:
+    (tmp_path / "search.sqlite").write_text("not a database, and long enough to be taken for one" * 40)
+    with pytest.raises(AblateError, match="not the store of a search"):
+        run_search(counted(), tmp_path, trials=1)
+
+
+def test_two_searches_in_one_folder(counted: Any, tmp_path: Path) -> None:
+    with only_one(tmp_path), pytest.raises(AblateError, match="another search is writing"):
+        run_search(counted(), tmp_path, trials=1)
+    assert len(run_search(counted(), tmp_path, trials=1).trials) == 1
+
+
+def test_progress_never_goes_back(training: Any, trained: Any, tmp_path: Path) -> None:
+    seen: list[tuple[float, int]] = []
+    run_search(trained(), tmp_path, watch=lambda done, total: seen.append((done, total)))
+    assert seen == sorted(seen)
+    assert seen[0] == (0, 14)
+    assert seen[-1] == (14, 14)
+    assert any(done % 1 for done, _ in seen)
