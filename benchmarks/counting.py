@@ -17,6 +17,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -35,6 +36,7 @@ MIXERS = ("key_only", "softmax", "sra", "window(size=7)", "linear", "conv", "poo
 WIDTHS = (range(32, 97, 16), range(64, 193, 16), range(128, 385, 16), range(256, 641, 16))
 DEPTHS = ((1, 3), (1, 4), (2, 8), (1, 3))
 RESOLUTIONS = (160, 224, 320, 448)
+FURTHER_PASSES = 5
 GOALS = {"cold": 10, "warm": 100}
 
 Case = tuple[Layout, int]
@@ -79,14 +81,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if answers != again:
         print("warm answers differ from cold ones")
         return 1
-    for _ in range(2):
+    for _ in range(FURTHER_PASSES):
         timed(cases)
-    memory.append(resident_mb())
+        memory.append(resident_mb())
     rates = {"cold": len(cases) / cold, "warm": len(cases) / warm}
     for state, rate in rates.items():
         print(f"ablate, {state}: {rate:10.1f} counts/s   ({len(cases)} counts)", flush=True)
-    grown = memory[2] - memory[1]
-    print(f"memory: {memory[1] - memory[0]:+.0f} MB for all parts, {grown:+.0f} MB in three further passes")
+    grown = ", ".join(f"{after - before:+.1f}" for before, after in pairwise(memory[1:]))
+    print(f"memory: {memory[1] - memory[0]:+.1f} MB for all parts; then MB in each further pass: {grown}")
 
     sample = random.Random(options.seed + 1).sample(cases, min(options.sample, len(cases)))
     others, unequal = other_tools(sample, dict(zip(cases, answers, strict=True)))
