@@ -78,8 +78,9 @@ def trace_memory(
         tracker.reset_peak()
         state = tracker.current
         with torch.enable_grad(), attention_kernel(kernel), tracker:
-            saved = _forward_backward(module, image, target, tracker)
+            saved, loss = _forward_backward(module, image, target, tracker)
             stepper.step()
+            del loss  # a training loop holds it until here
     gradients = storage_bytes(p.grad for p in module.parameters() if p.grad is not None)
     stepper.zero_grad(set_to_none=True)
     return Memory(storage_bytes(weights), gradients, state, inference_peak, saved - state, tracker.peak)
@@ -96,13 +97,13 @@ def trace_inference(module: nn.Module, image: torch.Tensor, kernel: Kernel) -> i
 
 def _forward_backward(
     module: nn.Module, image: torch.Tensor, target: torch.Tensor, tracker: StorageTracker
-) -> int:
+) -> tuple[int, torch.Tensor]:
     out = module(image)
     saved = tracker.current
     loss = cross_entropy(out, target)
     del out
     torch.autograd.backward(loss)
-    return saved
+    return saved, loss
 
 
 def cross_entropy(out: Any, target: torch.Tensor) -> torch.Tensor:
