@@ -72,9 +72,9 @@ def print_table(
     table = Table(title=title, title_justify="left")
     for index, column in enumerate(columns):
         if index < text_columns:
-            table.add_column(column, overflow="fold")
+            table.add_column(column, min_width=6)
         else:
-            table.add_column(column, justify="right", no_wrap=True)
+            table.add_column(column, justify="right")
     for row in rows:
         table.add_row(
             *(Text(str(cell)) for cell in row)

@@ -1,0 +1,147 @@
+"""Commands that change or compare layouts: match, diff."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal
+
+import typer
+
+from ablate.cli.app import (
+    AsJson,
+    Channels,
+    Classes,
+    Depths,
+    Ffn,
+    FromStudy,
+    HeadDim,
+    Heads,
+    LayoutText,
+    MlpRatio,
+    Norm,
+    Resolution,
+    Stem,
+    Widths,
+    app,
+    read_layout,
+)
+
+Batch = Annotated[int, typer.Option(min=1, help="Images at once, for the memory.")]
+
+
+@app.command()
+def match(
+    layout: LayoutText,
+    params: Annotated[str | None, typer.Option(help="Parameters to reach: 13.1M.")] = None,
+    macs: Annotated[str | None, typer.Option(help="MACs to reach at the resolution: 0.6G.")] = None,
+    memory: Annotated[str | None, typer.Option(help="Inference peak to reach: 64MiB.")] = None,
+    tolerance: Annotated[str, typer.Option(help="Accepted relative error.")] = "1%",
+    by: Annotated[
+        Literal["width", "depth", "expansion"], typer.Option(help="The dimension that is changed.")
+    ] = "width",
+    widths: Widths = None,
+    depths: Depths = None,
+    heads: Heads = None,
+    head_dim: HeadDim = None,
+    mlp_ratio: MlpRatio = None,
+    stem: Stem = None,
+    ffn: Ffn = None,
+    norm: Norm = None,
+    study: FromStudy = None,
+    resolution: Resolution = 224,
+    batch: Batch = 1,
+    channels: Channels = 3,
+    classes: Classes = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """Bring a layout to a budget of parameters, MACs or memory by changing one of its dimensions.
+
+    Exits with 2 when the budget cannot be met, and names the nearest sizes below and above.
+
+    Example: `ablate match "alternate(conv, key_only)" --params 13.1M --by width`
+    """
+    from ablate.cli.print_comparison import print_match
+    from ablate.cost.match import match_layout
+    from ablate.layout.quantity import parse_quantity
+
+    described = read_layout(
+        layout,
+        study,
+        widths=widths,
+        depths=depths,
+        heads=heads,
+        head_dim=head_dim,
+        mlp_ratio=mlp_ratio,
+        stem=stem,
+        ffn=ffn,
+        norm=norm,
+    )
+    try:
+        result = match_layout(
+            described,
+            params=None if params is None else parse_quantity(params),
+            macs=None if macs is None else parse_quantity(macs),
+            memory=None if memory is None else parse_quantity(memory, memory=True),
+            tolerance=parse_quantity(tolerance),
+            by=by,
+            resolution=resolution,
+            channels=channels,
+            classes=classes,
+            batch=batch,
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    if as_json:
+        typer.echo(json.dumps(result.to_json()))
+    else:
+        print_match(result)
+
+
+@app.command()
+def diff(
+    first: Annotated[str, typer.Argument(metavar="A", help="A layout, or with --study a layout's name.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="The layout it is compared to.")],
+    widths: Widths = None,
+    depths: Depths = None,
+    heads: Heads = None,
+    head_dim: HeadDim = None,
+    mlp_ratio: MlpRatio = None,
+    stem: Stem = None,
+    ffn: Ffn = None,
+    norm: Norm = None,
+    study: FromStudy = None,
+    resolution: Resolution = 224,
+    batch: Batch = 1,
+    channels: Channels = 3,
+    classes: Classes = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """Show which blocks differ between two layouts, and how the change in cost splits over them.
+
+    Options that describe a layout hold for both. Time is roofline time on this machine.
+
+    Example: `ablate diff "alternate(conv, softmax)" "alternate(conv, key_only)" --resolution 512`
+    """
+    from ablate.cli.print_comparison import print_diff
+    from ablate.cost.diff import diff as compare
+
+    a, b = (
+        read_layout(
+            text,
+            study,
+            widths=widths,
+            depths=depths,
+            heads=heads,
+            head_dim=head_dim,
+            mlp_ratio=mlp_ratio,
+            stem=stem,
+            ffn=ffn,
+            norm=norm,
+        )
+        for text in (first, second)
+    )
+    found = compare(a, b, resolution, channels=channels, classes=classes, batch=batch)
+    if as_json:
+        typer.echo(json.dumps(found.to_json()))
+    else:
+        print_diff(found)

@@ -1,0 +1,72 @@
+"""How matched and compared layouts look on a terminal."""
+
+from __future__ import annotations
+
+from ablate.cli.terminal import console, print_table
+from ablate.cost.diff import LayoutDiff
+from ablate.cost.match import MatchResult
+from ablate.cost.shares import Costs
+from ablate.report.numbers import scaled, significant
+
+
+def print_match(result: MatchResult) -> None:
+    """What was changed to reach the budget, and what that did on every axis."""
+    target = f"{result.axis} {scaled(result.target)}"
+    console.print(
+        f"{result.layout.name}: {target} by {result.by}: {scaled(result.value)} ({result.error:+.2%})"
+    )
+    if result.note:
+        console.print(result.note, markup=False)
+    for name, (before, after) in result.changes.items():
+        old, new = (", ".join(f"{value:g}" for value in values) for values in (before, after))
+        console.print(f"{name}: {old} -> {new}", markup=False, highlight=False)
+    rows = [
+        [axis, scaled(left.before), scaled(left.after), f"{left.relative:+.2%}"]
+        for axis, left in result.leftover.items()
+    ]
+    print_table("", ["axis", "before", "after", "change"], rows)
+
+
+def print_diff(found: LayoutDiff) -> None:
+    """One line for each kind of change, and the sums they add up to."""
+    height, width = found.resolution
+    console.print(f"A: {found.a}\nB: {found.b}", markup=False, highlight=False)
+    rows = [
+        [
+            row.place,
+            _change(row.change, row.before, row.after, row.detail, len(row.parts)),
+            *_costs(row.delta),
+        ]
+        for row in found.rows
+    ]
+    columns = ["stage", "change", "parameters", "MACs", "saved, fused", "saved, math", "time (ms)"]
+    rows += [
+        ["", "A", *_costs(found.before, sign=False)],
+        ["", "B", *_costs(found.after, sign=False)],
+        ["", "B - A", *_costs(found.total)],
+    ]
+    print_table(f"from A to B at {height} x {width}, batch {found.batch}", columns, rows, text_columns=2)
+    for kernel, (before, after) in found.peaks.items():
+        console.print(
+            f"inference peak, {kernel}: {scaled(before.bytes, 'B')} (in {before.part}) -> "
+            f"{scaled(after.bytes, 'B')} (in {after.part}); a maximum, so it is not split",
+            markup=False,
+            highlight=False,
+        )
+
+
+def _change(change: str, before: str, after: str, detail: str, count: int) -> str:
+    times = f" (x{count})" if count > 1 else ""
+    what = f"{before} -> {after}" if change == "swap" else f"{change} {after or before}"
+    return f"{what}{times}" + (f": {detail}" if detail else "")
+
+
+def _costs(costs: Costs, *, sign: bool = True) -> list[str]:
+    counted = (costs.params, costs.macs, costs.saved_fused, costs.saved_math)
+    units = ("", "", "B", "B")
+    plus = [
+        ("+" if sign and value > 0 else "") + scaled(value, unit)
+        for value, unit in zip(counted, units, strict=True)
+    ]
+    time = "+" if sign and costs.time_ms > 0 else ""
+    return [*plus, time + significant(costs.time_ms)]
