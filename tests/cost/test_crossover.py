@@ -70,7 +70,7 @@ def test_exponents_are_those_of_the_counts() -> None:
     scale=st.sampled_from([-3, -1, 1, 2]),
     offset=st.integers(-1000, 1000),
 )
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 def test_polynomials_are_looked_at_everywhere(roots: list[int], scale: int, offset: int) -> None:
     def gap(side: int) -> int:
         return scale * math.prod(side - root for root in roots) + offset
