@@ -58,14 +58,14 @@ class MatchResult:
     before: Layout
     axis: Axis
     target: float
-    value: int | None  # None for a timm model that cannot be counted under these conditions
+    value: int
     by: By
     leftover: Mapping[Axis, Leftover] = field(default_factory=dict)
     note: str = ""
 
     @property
-    def error(self) -> float | None:
-        return None if self.value is None else self.value / self.target - 1
+    def error(self) -> float:
+        return self.value / self.target - 1
 
     @property
     def changes(self) -> dict[str, tuple[list[float], list[float]]]:
@@ -134,11 +134,7 @@ def match_layout(
         return MatchResult(chosen, layout, axis, target, leftover[axis].after, by, leftover, note)
 
     if layout.timm is not None:
-        note = "a timm model has one size: it stays as it is"
-        try:
-            return result(layout, note)
-        except AblateError as error:
-            return MatchResult(layout, layout, axis, target, None, by, {}, f"{note}; {error}")
+        return result(layout, "a timm model has one size: it stays as it is")
     if abs(measure[axis](layout) / target - 1) <= tolerance:
         return result(layout, "within the tolerance as it was")
     try:
@@ -178,8 +174,9 @@ def match_layouts(
                 classes=input.classes,
             )
         except AblateError as error:
-            problems.append(Problem(str(error)))
             matched[name] = layout
+            if layout.timm is None:  # a timm model that refuses the resolution has cells to say so
+                problems.append(Problem(str(error)))
             continue
         matched[name] = result.layout
         results.append(result)
