@@ -73,6 +73,7 @@ def cost(
         norm=norm,
     )
     found = layout_cost(described, resolution, channels=channels, classes=classes, batch=batch).to_json()
+    tables = []
     if audit:
         from ablate.cost.audit import audit as run_audit
 
@@ -83,6 +84,7 @@ def cost(
                 channels=channels,
                 mode=mode,
                 training=training,
+                name=described.name,
             )
             for mode in ("as-called", "repaired")
         ]
@@ -92,6 +94,11 @@ def cost(
         return
     print_warnings(described.warnings)
     print_cost(described.name, found)
+    if tables:
+        from ablate.cli.print_audit import print_audit
+
+        for table in tables:
+            print_audit(table)
 
 
 @app.command()
