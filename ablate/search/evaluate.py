@@ -101,7 +101,7 @@ def measure(
     candidate with a failed cell has failed, with the cell's reason.
     """
     assert study.search is not None
-    needed = needed_measures(study, measured_metrics(study.search))
+    needed = needed_measures(study, measured_metrics(study.search)).model_copy(update={"complexity": None})
     run_study(selected(study, layouts, needed), ledger, workers=workers, timeout=timeout, watch=watch)
     frame = ledger.frame()
     for candidate in candidates:

@@ -63,9 +63,6 @@ def test_a_search_from_the_command_line(tmp_path: Path) -> None:
     again = run(app, ["search", str(file), "--out", str(out)])
     assert again.exit_code == 0, again.output
     assert rows(out) == before
-    assert run(app, ["report", str(out)]).exit_code == 0
-    assert (out / "tables" / "search.csv").is_file()  # a report written again still has the search
-
     # the cells of the best layouts are those of the search
     status = run(app, ["status", str(out / "best.yaml"), "--out", str(out), "--json"])
     assert json.loads(status.output)["missing"] == 0
