@@ -50,21 +50,29 @@ BlockFiles = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 
 
-def read_layout(text: str, study: str | None = None, **options: Any) -> Layout:
-    """The layout that the command line describes. Raises `AblateError` for whatever is wrong with it."""
+_SETTINGS = ("widths", "depths", "heads", "head_dim", "mlp_ratio", "stem", "ffn", "norm")
+
+
+def read_layout(context: typer.Context, text: str) -> Layout:
+    """The layout that `text` and the command's options for layouts describe.
+
+    Raises `AblateError` for whatever is wrong with it.
+    """
     from ablate.layout.errors import AblateError, did_you_mean
     from ablate.layout.layout import Layout
 
-    given = {key: value for key, value in options.items() if value is not None}
-    if study is not None:
-        from ablate.layout.load import load_study
-        from ablate.layout.shipped import find_study
+    options = {key: context.params[key] for key in _SETTINGS if context.params.get(key) is not None}
+    settings = _lists(options)
+    study = context.params["study"]
+    if study is None:
+        return Layout(text, **settings)
+    from ablate.layout.load import load_study
+    from ablate.layout.shipped import find_study
 
-        layouts = load_study(find_study(study)).layouts
-        if text not in layouts:
-            raise AblateError(f"{study} has no layout {text!r}{did_you_mean(text, list(layouts))}")
-        return layouts[text].replace(**_lists(given)) if given else layouts[text]
-    return Layout(text, **_lists(given))
+    layouts = load_study(find_study(study)).layouts
+    if text not in layouts:
+        raise AblateError(f"{study} has no layout {text!r}{did_you_mean(text, list(layouts))}")
+    return layouts[text].replace(**settings) if settings else layouts[text]
 
 
 def read_block(text: str) -> BlockCall:

@@ -31,10 +31,11 @@ Batch = Annotated[int, typer.Option(min=1, help="Images at once, for the memory.
 
 @app.command()
 def match(
+    context: typer.Context,
     layout: LayoutText,
     params: Annotated[str | None, typer.Option(help="Parameters to reach: 13.1M.")] = None,
     macs: Annotated[str | None, typer.Option(help="MACs to reach at the resolution: 0.6G.")] = None,
-    memory: Annotated[str | None, typer.Option(help="Inference peak to reach: 64MiB.")] = None,
+    memory: Annotated[str | None, typer.Option(help="Weights and inference peak: 64MiB.")] = None,
     tolerance: Annotated[str, typer.Option(help="Accepted relative error.")] = "1%",
     by: Annotated[
         Literal["width", "depth", "expansion"], typer.Option(help="The dimension that is changed.")
@@ -64,18 +65,7 @@ def match(
     from ablate.cost.match import match_layout
     from ablate.layout.quantity import parse_quantity
 
-    described = read_layout(
-        layout,
-        study,
-        widths=widths,
-        depths=depths,
-        heads=heads,
-        head_dim=head_dim,
-        mlp_ratio=mlp_ratio,
-        stem=stem,
-        ffn=ffn,
-        norm=norm,
-    )
+    described = read_layout(context, layout)
     try:
         result = match_layout(
             described,
@@ -99,6 +89,7 @@ def match(
 
 @app.command()
 def diff(
+    context: typer.Context,
     first: Annotated[str, typer.Argument(metavar="A", help="A layout, or with --study a layout's name.")],
     second: Annotated[str, typer.Argument(metavar="B", help="The layout it is compared to.")],
     widths: Widths = None,
@@ -125,21 +116,7 @@ def diff(
     from ablate.cli.print_comparison import print_diff
     from ablate.cost.diff import diff as compare
 
-    a, b = (
-        read_layout(
-            text,
-            study,
-            widths=widths,
-            depths=depths,
-            heads=heads,
-            head_dim=head_dim,
-            mlp_ratio=mlp_ratio,
-            stem=stem,
-            ffn=ffn,
-            norm=norm,
-        )
-        for text in (first, second)
-    )
+    a, b = (read_layout(context, text) for text in (first, second))
     found = compare(a, b, resolution, channels=channels, classes=classes, batch=batch)
     if as_json:
         typer.echo(json.dumps(found.to_json()))

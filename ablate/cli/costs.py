@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,9 +29,13 @@ from ablate.cli.app import (
     read_layout,
 )
 
+if TYPE_CHECKING:
+    from ablate.cost.audit import AuditTable
+
 
 @app.command()
 def cost(
+    context: typer.Context,
     layout: LayoutText,
     widths: Widths = None,
     depths: Depths = None,
@@ -49,32 +53,25 @@ def cost(
     audit: Annotated[
         bool, typer.Option("--audit", help="Compare with fvcore, ptflops and PyTorch's counter.")
     ] = False,
-    training: Annotated[bool, typer.Option("--training", help="Audit a training step.")] = False,
+    training: Annotated[bool, typer.Option("--training", help="Audit a training step too.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Count parameters, MACs and memory of one layout exactly, stage by stage.
 
     Example: `ablate cost "alternate(conv, key_only)" --widths 64,128,320,512 --depths 2,2,2,2`
     """
+    from itertools import product
+
+    from ablate.cli.print_audit import print_audit
     from ablate.cli.print_costs import print_cost
-    from ablate.cli.terminal import print_warnings
+    from ablate.cli.terminal import print_warnings, progress
     from ablate.cost import layout_cost
 
-    described = read_layout(
-        layout,
-        study,
-        widths=widths,
-        depths=depths,
-        heads=heads,
-        head_dim=head_dim,
-        mlp_ratio=mlp_ratio,
-        stem=stem,
-        ffn=ffn,
-        norm=norm,
-    )
+    described = read_layout(context, layout)
     found = layout_cost(described, resolution, channels=channels, classes=classes, batch=batch).to_json()
-    tables = []
+    tables: list[AuditTable] = []
     if audit:
+        from ablate.cost.audit import MODES
         from ablate.cost.audit import audit as run_audit
 
         tables = [
@@ -83,10 +80,10 @@ def cost(
                 resolution,
                 channels=channels,
                 mode=mode,
-                training=training,
+                training=step,
                 name=described.name,
             )
-            for mode in ("as-called", "repaired")
+            for step, mode in progress([*product((False, True)[: 1 + training], MODES)], "audit")
         ]
         found["audit"] = [table.to_json() for table in tables]
     if as_json:
@@ -94,11 +91,8 @@ def cost(
         return
     print_warnings(described.warnings)
     print_cost(described.name, found)
-    if tables:
-        from ablate.cli.print_audit import print_audit
-
-        for table in tables:
-            print_audit(table)
+    for table in tables:
+        print_audit(table)
 
 
 @app.command()
@@ -115,6 +109,7 @@ def blocks(
     Example: `ablate blocks --json`
     """
     from ablate.cli.print_costs import block_record, print_blocks
+    from ablate.cli.terminal import progress
     from ablate.cost.formula import UNITS
     from ablate.cost.formula_table import complexity_table_latex
     from blocks import entries
@@ -124,7 +119,8 @@ def blocks(
     if latex:
         typer.echo(complexity_table_latex(quantities=quantities))
         return
-    records = [block_record(entry, quantities) for entry in entries("mixer", "block")]
+    chosen = entries("mixer", "block")
+    records = [block_record(entry, quantities) for entry in progress(chosen, "formulas")]
     if as_json:
         typer.echo(json.dumps(records))
     else:

@@ -39,7 +39,7 @@ def print_diff(found: LayoutDiff) -> None:
         ]
         for row in found.rows
     ]
-    columns = ["stage", "change", "parameters", "MACs", "saved, fused", "saved, math", "time (ms)"]
+    columns = ["stage", "change", "params", "MACs", "saved, fused", "saved, math", "time (ms)"]
     rows += [
         ["", "A", *_costs(found.before, sign=False)],
         ["", "B", *_costs(found.after, sign=False)],

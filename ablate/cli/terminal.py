@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -16,6 +16,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+    track,
 )
 from rich.table import Table
 from rich.text import Text
@@ -23,6 +24,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from ablate.layout.study import Study
     from ablate.run.cell import Cell
+
+Item = TypeVar("Item")
 
 console = Console()
 errors = Console(stderr=True)
@@ -57,6 +60,11 @@ class StudyProgress:
         if kind not in self._tasks:
             self._tasks[kind] = self._progress.add_task(kind, total=total)
         self._progress.update(self._tasks[kind], completed=done)
+
+
+def progress(items: Sequence[Item], label: str) -> Iterable[Item]:
+    """Iterate with a progress bar and the time left on stderr; it disappears at the end."""
+    return track(items, label, console=errors, transient=True)
 
 
 def print_warnings(warnings: Iterable[str]) -> None:

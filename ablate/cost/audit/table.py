@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Mode = Literal["as-called", "repaired"]
+MODES: tuple[Mode, ...] = ("as-called", "repaired")
 
 OK = "ok"
 RULE_OF_THUMB = "rule of thumb: 3 x forward"
