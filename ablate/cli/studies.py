@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -110,15 +111,16 @@ def status(file: StudyFile, out: Out = None, as_json: AsJson = False) -> None:
 
     study = _load(file).study
     cells = plan(study)
-    with _ledger(_folder(study, out), create=False) as ledger:
-        statuses = ledger.statuses(cells)
-        if as_json:
-            counts = dict.fromkeys(("done", "failed", "stale", "missing"), 0)
-            for state in statuses.values():
-                counts[state] += 1
-            typer.echo(json.dumps(counts))
-        else:
-            print_status(cells, statuses)
+    folder = _folder(study, out)
+    statuses = dict.fromkeys((cell.key for cell in cells), "missing")
+    if (folder / "ledger.sqlite").is_file():
+        with _ledger(folder, create=False) as ledger:
+            statuses = ledger.statuses(cells)
+    if as_json:
+        counts = Counter(statuses.values())
+        typer.echo(json.dumps({state: counts[state] for state in ("done", "failed", "stale", "missing")}))
+    else:
+        print_status(cells, statuses)
 
 
 @app.command()
