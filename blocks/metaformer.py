@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
 
@@ -34,4 +33,8 @@ def stochastic_depth(probability: float) -> nn.Module:
     """timm's `DropPath` with this probability; nothing at all for 0. `ValueError` outside [0, 1)."""
     if not 0 <= probability < 1:
         raise ValueError(f"drop_path must lie in [0, 1), got {probability}")
-    return DropPath(probability) if probability else nn.Identity()
+    if not probability:
+        return nn.Identity()
+    from timm.layers.drop import DropPath  # loading timm takes longer than loading torch
+
+    return DropPath(probability)
