@@ -28,7 +28,11 @@ def _convolution(out: Any, args: tuple[Any, ...]) -> Any:
 
 def _batch_norm(out: Any, args: tuple[Any, ...]) -> Any:
     """In evaluation mode no statistics of the batch are returned."""
-    return out if args[5] else (out[0], out[1].new_empty(0), out[2].new_empty(0))
+    return out if args[5] else _batch_norm_evaluated(out, args)
+
+
+def _batch_norm_evaluated(out: Any, args: tuple[Any, ...]) -> Any:
+    return (out[0], out[1].new_empty(0), out[2].new_empty(0))
 
 
 def _batch_norm_backward(out: Any, args: tuple[Any, ...]) -> Any:
@@ -51,6 +55,7 @@ def _roll(out: Any, args: tuple[Any, ...]) -> Any:
 _CORRECTIONS: dict[Any, Callable[[Any, tuple[Any, ...]], Any]] = {
     aten.convolution.default: _convolution,
     aten.native_batch_norm.default: _batch_norm,
+    aten._native_batch_norm_legit_no_training.default: _batch_norm_evaluated,
     aten.native_batch_norm_backward.default: _batch_norm_backward,
     aten.native_layer_norm_backward.default: _layer_norm_backward,
     aten.roll.default: _roll,

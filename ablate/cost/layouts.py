@@ -238,7 +238,11 @@ def _compose(links: Sequence[tuple[str, PartCost, bool]], kernel: Kernel) -> Mem
         trace = cost.training_trace(kernel, gradient, drop_path)
         backward.append(trace)
         gradient = trace.input_gradient
-    optimizers: list[OptimizerTrace] = [cost.optimizer_trace() for _, cost, _ in links]
+    optimizers: list[OptimizerTrace] = []
+    last = 0
+    for _, cost, _ in links:
+        optimizers.append(cost.optimizer_trace(last))
+        last = optimizers[-1].last or last
     training = training_memory(backward[::-1], optimizers)
     return Memory(
         weights=sum(cost.weight_bytes for _, cost, _ in links),

@@ -23,8 +23,15 @@ from typing import Any, TypeAlias
 import torch
 from torch import nn
 
+from ablate.cost.classes import tensors
 from ablate.cost.kernel import Kernel, attention_kernel
-from ablate.cost.memory import OptimizerFactory, adamw, cross_entropy, module_tensors
+from ablate.cost.memory import (
+    OptimizerFactory,
+    adamw,
+    cross_entropy,
+    module_tensors,
+    storage_bytes,
+)
 from ablate.cost.tracker import StorageTracker
 
 Strides: TypeAlias = tuple[int, ...]
@@ -201,28 +208,42 @@ def trace_loss(given: Border) -> TrainingTrace:
 
 @dataclass(frozen=True)
 class OptimizerTrace:
-    """Bytes of the optimizer's state for one link, and the most its step needs beside state and gradients."""
+    """Bytes of the optimizer's state for one link, and the most its step needs beside state and gradients.
+
+    `last` is the number of elements of the link's last weight (0 if it has none): PyTorch's loop over the
+    weights still holds that weight's intermediate result when it comes to the next link.
+    """
 
     state: int
     step_peak: int
+    last: int
 
 
-def trace_optimizer(link: nn.Module, optimizer: OptimizerFactory = adamw) -> OptimizerTrace:
-    """Trace the second step of an optimizer on a link's weights; the first one makes the state."""
-    weights = [weight for weight in link.parameters() if weight.requires_grad]
-    if not weights:
-        return OptimizerTrace(0, 0)
-    for weight in weights:
-        weight.grad = torch.empty_like(weight)
+def trace_optimizer(link: nn.Module, before: int = 0, optimizer: OptimizerFactory = adamw) -> OptimizerTrace:
+    """Trace the second step of an optimizer on a link's weights; the first one makes the state.
+
+    `before` is the `last` of the link before this one.
+    """
+    own = [weight for weight in link.parameters() if weight.requires_grad]
+    if not own:
+        return OptimizerTrace(0, 0, 0)
+    weights = [nn.Parameter(torch.empty(before, device="meta"))] * bool(before) + own
+    gradients = [torch.empty_like(weight) for weight in weights]
+    for weight, gradient in zip(weights, gradients, strict=True):
+        weight.grad = gradient
     stepper = optimizer(weights)
-    tracker = StorageTracker([*weights, *(weight.grad for weight in weights if weight.grad is not None)])
+    tracker = StorageTracker([*weights, *gradients])
     with tracker:
         stepper.step()
         state = tracker.current
         tracker.reset_peak()
         stepper.step()
     link.zero_grad(set_to_none=True)
-    return OptimizerTrace(state, tracker.peak - state)
+    return OptimizerTrace(
+        storage_bytes(tensors([stepper.state[weight] for weight in own])),
+        tracker.peak - state,
+        own[-1].numel(),
+    )
 
 
 def _same_storage(one: torch.Tensor, other: torch.Tensor) -> bool:

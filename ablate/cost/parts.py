@@ -52,9 +52,9 @@ class PartCost(Tally):
         part = replace(self.part, drop_path=0.5) if drop_path else self.part
         return _training_trace(part, self.given, gradient, kernel, self.part.kind == "stem")
 
-    def optimizer_trace(self) -> OptimizerTrace:
-        """Memory of the optimizer's state and step."""
-        return _optimizer_trace(self.part)
+    def optimizer_trace(self, before: int) -> OptimizerTrace:
+        """Memory of the optimizer's state and step, after a weight of `before` elements."""
+        return _optimizer_trace(self.part, before)
 
 
 def image_border(batch: int, channels: int, height: int, width: int) -> Border:
@@ -143,5 +143,5 @@ def _training_trace(
 
 
 @lru_cache(_REMEMBERED)
-def _optimizer_trace(part: Part) -> OptimizerTrace:
-    return trace_optimizer(_module(part))
+def _optimizer_trace(part: Part, before: int) -> OptimizerTrace:
+    return trace_optimizer(_module(part), before)
