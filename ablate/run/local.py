@@ -43,16 +43,18 @@ class Worker:
         assert process.stdout is not None
         self._timed_out = False
         timer = threading.Timer(self.timeout, self._time_out) if self.timeout else None
-        if timer:
-            timer.start()
         try:
             process.stdin.write(json.dumps(job) + "\n")
             process.stdin.flush()
             for line in process.stdout:
                 message = json.loads(line)
-                if "progress" not in message:
+                if "status" in message:
                     return Outcome(message["status"], message["values"], message["reason"])
-                progress(message["progress"])
+                if "started" in message:
+                    if timer:
+                        timer.start()  # only now: the limit is the job's, not that of loading torch
+                else:
+                    progress(message["progress"])
         except BrokenPipeError:
             pass
         finally:

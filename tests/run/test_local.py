@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,13 +57,39 @@ def test_failures_are_outcomes(tmp_path: Path, source: str, status: str, reason:
 
 
 def test_time_out(tmp_path: Path) -> None:
-    worker = Worker(timeout=8)
+    worker = Worker(timeout=0.5)  # of the job: to start a worker takes longer
     try:
         outcome = worker.run(job(tmp_path, HANGS))
     finally:
         worker.close()
     assert outcome.status == "timeout"
-    assert "8 s" in outcome.reason
+    assert "0.5 s" in outcome.reason
+
+
+def test_a_worker_ends_with_its_driver(
+    tmp_path: Path, until: Callable[[Callable[[], bool]], bool], alive: Callable[[int], bool]
+) -> None:
+    (tmp_path / "source.json").write_text(json.dumps(job(tmp_path, HANGS)))
+    # a driver that starts a worker, says so, and is killed while the job runs
+    script = """
+        import json, os, signal, sys
+        from ablate.run.local import Worker
+        process = Worker()._start()
+        process.stdin.write(open(sys.argv[1]).read() + "\\n")
+        process.stdin.flush()
+        assert "started" in json.loads(process.stdout.readline())
+        print(process.pid, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    driver = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), str(tmp_path / "source.json")],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert driver.returncode == -signal.SIGKILL
+    pid = int(driver.stdout)
+    assert until(lambda: not alive(pid)), "the worker goes on without its driver"
 
 
 def test_jobs_after_a_crash_still_run(tmp_path: Path) -> None:
