@@ -241,5 +241,7 @@ def _write_report(ledger: Ledger, out: Path) -> None:
         front=trials[~trials["repeats"].astype(bool)] if trials is not None else None,
         objectives=searched.get("objectives", ()),
         warnings=fact["warnings"],
+        matches=ledger.fact("matches").get("rows", ()),
+        formulas=ledger.fact("formulas").get("rows", ()),
     )
     typer.echo(f"report: {out / 'report.html'}")

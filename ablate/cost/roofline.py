@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from statistics import median
 
 import torch
 
@@ -59,16 +58,16 @@ def machine_peak(device: str = "cpu") -> MachinePeak:
     )
 
 
-def _seconds(work: Callable[[], object], device: str, repeats: int = 7) -> float:
-    """Median time of one call, the first two left out."""
+def _seconds(work: Callable[[], object], device: str, repeats: int = 9) -> float:
+    """The shortest time of one call: a peak is what the machine can do, and what disturbs it adds time."""
     times = []
-    for _ in range(repeats + 2):
+    for _ in range(repeats):
         start = time.perf_counter()
         work()
         if device.startswith("cuda"):
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
-    return median(times[2:])
+    return min(times)
 
 
 def roofline_seconds(cost: LayoutCost, peak: MachinePeak | None = None) -> float:

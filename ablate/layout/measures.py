@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, Strict, StrictBool
+from pydantic import Field, Strict, StrictBool, model_validator
 
 from ablate.layout.fields import Modes, Pixels, Precision, Precisions, Resolutions, Text
 from ablate.layout.settings import Count, Model, Positive
@@ -27,6 +27,17 @@ class Complexity(Model):
     audit: StrictBool = Field(
         default=False, description="Also count with fvcore, ptflops and PyTorch's own counter."
     )
+    scaling: StrictBool = Field(
+        default=False,
+        description="Also how costs grow over the resolutions: exact curves, local exponents, roofline time, "
+        "and from which resolution each layout is cheaper than the baseline.",
+    )
+
+    @model_validator(mode="after")
+    def _range_of_scaling(self) -> Complexity:
+        if self.scaling and len(self.resolutions) < 2:
+            raise ValueError("scaling needs two resolutions at least")
+        return self
 
 
 class Memory(Model):

@@ -23,7 +23,7 @@ class Crossover:
     """The resolution in pixels from which `cheaper` needs less than `dearer` of a quantity.
 
     `quantity` is `macs`, `latency` (ms) or a peak in bytes by mode and kernel, such as `inference_fused`;
-    `low` and `high` bound the resolution where it is measured.
+    `low` and `high` bound the resolution where it is measured, `condition` is the panel it belongs to.
     """
 
     quantity: str
@@ -33,6 +33,7 @@ class Crossover:
     value: float
     low: float | None = None
     high: float | None = None
+    condition: str = ""  # the panel's title, where a quantity has several panels
 
 
 @dataclass(frozen=True)
@@ -167,10 +168,16 @@ def handle(look: Look, *, line: bool) -> Line2D:
     )
 
 
-def mark(panel: Axes, quantity: str, crossovers: Sequence[Crossover], scale: float) -> None:
+def mark(
+    panel: Axes, quantity: str, crossovers: Sequence[Crossover], scale: float, condition: str = ""
+) -> None:
     """Mark where one layout becomes cheaper than another, inside the panel's range."""
     low, high = panel.get_xlim()
-    inside = [c for c in crossovers if c.quantity == quantity and low <= c.resolution <= high]
+    inside = [
+        c
+        for c in crossovers
+        if c.quantity == quantity and low <= c.resolution <= high and c.condition == condition
+    ]
     for crossover in inside:
         if crossover.low is not None and crossover.high is not None:
             panel.axvspan(crossover.low, crossover.high, color=INK, alpha=0.08, linewidth=0)

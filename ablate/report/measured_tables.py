@@ -13,6 +13,7 @@ from ablate.report.metrics import metric, of_kind
 from ablate.report.notes import throughput_notes
 from ablate.report.numbers import fixed, significant
 from ablate.report.results import Results, describe
+from ablate.report.rooflines import Rooflines, roofline_note
 from ablate.report.table import Cell, Column, Table, number, pixels
 
 
@@ -74,13 +75,16 @@ def throughput_table(results: Results) -> Table | None:
         key for key in ("mode", "batch", "precision", "threads", "compile", "device") if key in planned
     ]
     shared = {key: planned[key].iloc[0] for key in entries if key not in telling}
+    rooflines = Rooflines(results)
     rows, raw = [], []
     for position, record in enumerate(planned.to_dict("records")):
         row = planned.iloc[[position]]
         name = str(record["layout"])
         text = describe({key: record[key] for key in entries if key in telling})
         condition = [Cell(text, sort=text)] if telling else []
-        cells = (latency_cell(row), measured(row, speed.column, 1.0, speed.digits), ratio_cell(row, name))
+        cells = [latency_cell(row), measured(row, speed.column, 1.0, speed.digits), ratio_cell(row, name)]
+        least = rooflines.of(record)
+        cells += _roofline(float(record["latency_ms"]), least) if rooflines else ()
         rows.append((Cell(name, sort=name), pixels(record["resolution"]), *condition, *cells))
         process = record["values"].get("process_ms") or ()
         raw.append(
@@ -88,6 +92,7 @@ def throughput_table(results: Results) -> Table | None:
             | {key: record[key] for key in entries}
             | {"status": record["status"]}
             | {each.column: record[each.column] for each in of_kind("throughput")}
+            | ({"roofline_ms": least} if rooflines else {})
             | {
                 "busy_machine": record["values"].get("busy"),
                 "latency_ratio_to": record["values"].get("ratio_to"),
@@ -106,11 +111,17 @@ def throughput_table(results: Results) -> Table | None:
             Column("ms per batch"),
             Column("images/s"),
             Column("÷\u00a0baseline"),
+            *((Column("roofline ms"), Column("÷\u00a0roofline")) if rooflines else ()),
         ),
         tuple(rows),
         pd.DataFrame(raw),
-        tuple(throughput_notes(results)),
+        (*throughput_notes(results), *filter(None, [roofline_note(results)])),
     )
+
+
+def _roofline(latency: float, least: float) -> tuple[Cell, Cell]:
+    """The roofline time of a timed row and how many times longer it really took."""
+    return number(least, significant(least, 3)), number(latency / least, significant(latency / least, 2))
 
 
 def seed_table(results: Results) -> Table | None:

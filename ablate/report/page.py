@@ -23,6 +23,7 @@ _MEASUREMENTS = {
     "throughput": "latency and throughput",
     "accuracy": "short-schedule accuracy",
     "audit": "audit of the count",
+    "scaling": "growth with the resolution",
 }
 _FACTS = {
     "device": "Device",
@@ -99,9 +100,13 @@ def measured(results: Results) -> list[str]:
         for condition in cells["condition"]:
             for key, value in condition.items():
                 known = conditions.setdefault(key, [])
-                if value is not None and value not in known:
-                    known.append(value)
-        parts = [f"{key} {', '.join(map(str, values))}" for key, values in conditions.items() if values]
+                each = value if isinstance(value, list) else [value]
+                known += [one for one in each if one is not None and one not in known]
+        parts = [
+            f"{key.replace('_', ' ')} {', '.join(map(str, values))}"
+            for key, values in conditions.items()
+            if values
+        ]
         lines.append(f"{_MEASUREMENTS.get(str(kind), str(kind))}: {'; '.join(parts)}")
     return lines
 

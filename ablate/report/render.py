@@ -14,6 +14,7 @@ _LATEX = {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "×": r"$\times$", "−": "$-$",
     "–": "--", "÷": r"$\div$", "²": r"\textsuperscript{2}", "≤": r"$\leq$", "≥": r"$\geq$",
     "†": r"\textdagger{}", "\u00a0": "~",
+    "³": r"\textsuperscript{3}", "⁴": r"\textsuperscript{4}",
     "<": r"\textless{}", ">": r"\textgreater{}", "·": r"$\cdot$", "µ": r"\textmu{}",
     "“": "``", "”": "''", "…": r"\ldots{}", "→": r"$\rightarrow$",
 }  # fmt: skip

@@ -26,11 +26,13 @@ from ablate.report.drawing import (
 )
 from ablate.report.metrics import metric
 from ablate.report.results import Results, describe, select
+from ablate.report.rooflines import Rooflines
 from ablate.report.style import INK, PAPER, Look
 
 _MEMORY = {"inference_fused", "inference_math", "training_fused", "training_math"}
 _SHOWN = {"mode", "precision", "batch"}
 _ENDS = ("latency_low_ms", "latency_high_ms")
+_ROOFLINE: dict[str, Any] = {"linestyle": ":", "linewidth": 0.9, "marker": ""}
 _RATIO_ENDS = ("latency_ratio_low", "latency_ratio_high")
 
 
@@ -157,19 +159,38 @@ def latency_figure(results: Results, crossovers: Sequence[Crossover] = ()) -> Dr
             known = rows[rows[quantity.column].notna()]
             curves(panel, results, known, quantity, error=ends)
             finish(panel, known, quantity)
+        drawn = _rooflines(panels[0], results, rows)
         mark(panels[0], "latency", crossovers, latency.scale)
     else:
+        drawn = False
         figure, panels = style.axes(len(conditions))
         for panel, condition, title in zip(panels, conditions, titles, strict=True):
             shown = select(rows, **condition)
             curves(panel, results, shown, latency, error=_ENDS)
             finish(panel, shown, latency)
             panel.set_title(title)
-            mark(panel, "latency", crossovers, latency.scale)
-    layout_legend(figure, results, rows, latency.column)
+            drawn |= _rooflines(panel, results, shown)
+            telling = {k: v for k, v in condition.items() if k in results.varying("throughput")}
+            mark(panel, "latency", crossovers, latency.scale, describe(telling))
+    extra = [Line2D([], [], color=INK, label="roofline", **_ROOFLINE)] if drawn else []
+    caption += " Dotted: roofline time, the least that the machine's peak allows." if drawn else ""
+    layout_legend(figure, results, rows, latency.column, extra=extra)
     return Drawn(
         "latency", caption + not_drawn(results, "throughput") + marked({"latency"}, crossovers), figure
     )
+
+
+def _rooflines(panel: Axes, results: Results, rows: pd.DataFrame) -> bool:
+    """The roofline time of every layout's timed batch, thin and dotted; whether there was any."""
+    rooflines, looks, drawn = Rooflines(results), style.looks(results.texts), False
+    for name in results.layouts:
+        mine = select(rows, layout=name).sort_values("resolution").to_dict("records")
+        points = [(row["resolution"], rooflines.of(row)) for row in mine]
+        known = [point for point in points if point[1] > 0]
+        if known:
+            panel.plot(*zip(*known, strict=True), color=looks[name].color, **_ROOFLINE)
+            drawn = True
+    return drawn
 
 
 def _short(baseline: str | None) -> str:

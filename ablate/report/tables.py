@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from ablate.report.audit_table import audit_table
+from ablate.report.budget_table import budget_table
 from ablate.report.cost_tables import scaling_table, stage_table
+from ablate.report.crossing_tables import crossover_table, exponent_table
+from ablate.report.formula_table import formula_table
 from ablate.report.main_table import main_table
 from ablate.report.measured_tables import memory_table, seed_table, throughput_table
 from ablate.report.notes import missing_note
@@ -16,10 +20,19 @@ from ablate.report.results import Results, describe
 from ablate.report.table import Cell, Column, Table, failed
 
 
-def all_tables(results: Results) -> list[Table]:
-    """Every table the study has data for, the main one first."""
+def all_tables(
+    results: Results,
+    matches: Sequence[Mapping[str, Any]] = (),
+    formulas: Sequence[Mapping[str, Any]] = (),
+) -> list[Table]:
+    """Every table the study has data for, the main one first; `matches` and `formulas` are records of the
+    ledger's facts of these names."""
     builders: Sequence[Callable[[Results], Table | None]] = (
+        lambda results: budget_table(matches),
         scaling_table,
+        exponent_table,
+        crossover_table,
+        lambda results: formula_table(formulas),
         stage_table,
         memory_table,
         throughput_table,

@@ -9,12 +9,14 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from ablate.report import style
-from ablate.report.drawing import Crossover, Drawn
+from ablate.report.crossings import crossings, marks
+from ablate.report.drawing import Drawn
 from ablate.report.figures import all_figures
 from ablate.report.page import page
 from ablate.report.pareto import pareto_figure, trial_table
@@ -25,7 +27,11 @@ from ablate.report.tables import all_tables
 
 _TABLES = (
     "main",
+    "budget",
     "scaling",
+    "exponents",
+    "crossovers",
+    "formulas",
     "stages",
     "memory",
     "throughput",
@@ -52,21 +58,22 @@ def write_report(
     source: str | None = None,
     commands: Sequence[str] = (),
     warnings: Sequence[str] = (),
-    crossovers: Sequence[Crossover] = (),
-    extra_tables: Sequence[Table] = (),
+    matches: Sequence[Mapping[str, Any]] = (),
+    formulas: Sequence[Mapping[str, Any]] = (),
 ) -> list[Path]:
     """Write `out/tables/*`, `out/figures/*` and `out/report.html`; returns the files, in that order.
 
     `frame` is `Ledger.frame()`. `front` holds a search's trials and `objectives` its objectives, as
     `pareto_figure` takes them. `layouts` says what each name stands for, `reference` the resolution in pixels
     of the tables that show one, `source` is the study's text, `commands` reproduce it, `warnings` are shown
-    at the top beside those that the frame itself gives rise to. Tables and figures of an earlier report that
+    at the top beside those that the frame itself gives rise to, `matches` and `formulas` are the rows of the
+    ledger's facts of these names. Tables and figures of an earlier report that
     have no data now are removed.
     """
     results = Results(frame, study=study, baseline=baseline, texts=layouts, reference=reference)
-    tables = [*all_tables(results), *extra_tables]
+    tables = all_tables(results, matches, formulas)
     with style.paper_style():
-        figures = all_figures(results, crossovers)
+        figures = all_figures(results, marks(crossings(results)))
         if front is not None and len(front):
             tables.append(trial_table(front, objectives))
             figures.append(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-CellKind = Literal["complexity", "audit", "memory", "throughput", "accuracy"]
+CellKind = Literal["complexity", "scaling", "audit", "memory", "throughput", "accuracy"]
 Failure = Literal["oom", "diverged", "timeout", "crashed", "error"]
 Json: TypeAlias = dict[str, Any]
 

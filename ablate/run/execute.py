@@ -7,19 +7,22 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+from ablate.layout.errors import AblateError
 from ablate.layout.study import Study
 from ablate.measure.latency import ProcessSamples, combine
 from ablate.measure.provenance import load_average, provenance
 from ablate.run.cell import Cell, CellKind, Json, Outcome
+from ablate.run.formulas import keep_formulas
 from ablate.run.ledger import Ledger
 from ablate.run.local import Worker, available_cores, run_jobs
+from ablate.run.peak import machine_peak
 from ablate.run.perform import counted
 from ablate.run.plan import baseline, plan
 
 # Called as watch(kind, cells done (fractions count), cells to do).
 Watch = Callable[[CellKind, float, int], None]
 
-_POOLED: tuple[CellKind, ...] = ("audit", "memory", "accuracy")
+_POOLED: tuple[CellKind, ...] = ("scaling", "audit", "memory", "accuracy")
 
 
 @dataclass(frozen=True)
@@ -46,17 +49,22 @@ def run_study(
     run alone. `timeout` is the limit of one cell in seconds. A failed cell is a row, and it is run again
     only with `retry_failed`.
     """
+    if not study.layouts:
+        hint = f"; search for some with: ablate search {study.path}" if study.search is not None else ""
+        raise AblateError(f"{study.path or study.name} has no layouts to measure{hint}")
     cells = plan(study)
     ledger.set_plan(cells)
     ledger.set_fact("study", _facts(study))
     statuses = ledger.statuses(cells)
     settled = {"done"} if retry_failed else {"done", "failed"}
     todo = [cell for cell in cells if statuses[cell.key] not in settled]
+    if study.measure.complexity is not None:
+        keep_formulas(study, ledger)
     facts = provenance().to_json()
     for kind, group in groupby(todo, key=lambda cell: cell.kind):
         batch = list(group)
         watch(kind, 0, len(batch))
-        outcomes = _run(study, kind, batch, workers or available_cores(), timeout, watch)
+        outcomes = _run(study, ledger, kind, batch, workers or available_cores(), timeout, watch)
         for done, (cell, outcome) in enumerate(outcomes, start=1):
             now: Json = {"load_average": load_average(), "threads": int(cell.condition.get("threads", 1))}
             ledger.add(cell, outcome, {**facts, **now})
@@ -70,14 +78,26 @@ def run_study(
 
 
 def _run(
-    study: Study, kind: CellKind, cells: Sequence[Cell], workers: int, timeout: float | None, watch: Watch
+    study: Study,
+    ledger: Ledger,
+    kind: CellKind,
+    cells: Sequence[Cell],
+    workers: int,
+    timeout: float | None,
+    watch: Watch,
 ) -> Iterator[tuple[Cell, Outcome]]:
     if kind == "complexity":
         return _run_counted(study, cells)
     if kind == "throughput":
         return _run_timed(study, cells, timeout, watch)
     assert kind in _POOLED
-    return _run_pooled(study, cells, workers, timeout, watch)
+    if kind != "scaling":
+        return _run_pooled(study, cells, workers, timeout, watch)
+    condition = cells[0].condition  # all scaling cells of a study have the same one
+    peak = machine_peak(ledger, condition["device"], int(condition["threads"]), timeout)
+    if peak.status != "done":
+        return ((cell, peak) for cell in cells)
+    return _run_pooled(study, cells, workers, timeout, watch, {"peak": peak.values})
 
 
 def _run_counted(study: Study, cells: Iterable[Cell]) -> Iterator[tuple[Cell, Outcome]]:
@@ -88,8 +108,14 @@ def _run_counted(study: Study, cells: Iterable[Cell]) -> Iterator[tuple[Cell, Ou
 
 
 def _run_pooled(
-    study: Study, cells: Sequence[Cell], workers: int, timeout: float | None, watch: Watch
+    study: Study,
+    cells: Sequence[Cell],
+    workers: int,
+    timeout: float | None,
+    watch: Watch,
+    shared: Json | None = None,
 ) -> Iterator[tuple[Cell, Outcome]]:
+    """Cells without a time, each a job of its own; `shared` entries are given to all of them."""
     fractions: dict[int, float] = {}
     finished = 0
 
@@ -97,11 +123,17 @@ def _run_pooled(
         fractions[index] = fraction
         watch(cells[index].kind, finished + sum(fractions.values()), len(cells))
 
-    jobs = [_job(study, cell.kind, [cell.layout], dict(cell.condition)) for cell in cells]
+    jobs = [_job(study, cell.kind, _needed(study, cell), dict(cell.condition)) for cell in cells]
+    jobs = [job | (shared or {}) for job in jobs]
     for index, outcome in run_jobs(jobs, workers, timeout=timeout, progress=progress):
         fractions.pop(index, None)
         finished += 1
         yield cells[index], outcome
+
+
+def _needed(study: Study, cell: Cell) -> list[str]:
+    """The layouts that a cell's job is sent: its own, then the baseline where it is compared to one."""
+    return list(dict.fromkeys([cell.layout, baseline(study)])) if cell.kind == "scaling" else [cell.layout]
 
 
 def _run_timed(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import blocks
@@ -41,6 +41,31 @@ def perform(job: Json, progress: Progress) -> Json:
         for name, settings in job["layouts"].items()
     }
     return _PERFORM[job["kind"]](layouts, job["condition"], job, progress)
+
+
+def _machine_peak(layouts: dict[str, Layout], condition: Json, job: Json, progress: Progress) -> Json:
+    from ablate.cost.roofline import machine_peak
+
+    return asdict(machine_peak(str(resolve(condition["device"]))))
+
+
+def _scaling(layouts: dict[str, Layout], condition: Json, job: Json, progress: Progress) -> Json:
+    """Curves and crossovers of the first layout against the last one, the baseline, with the study's peak."""
+    from ablate.cost.roofline import MachinePeak
+    from ablate.cost.scaling import scaling
+
+    peak = {key: job["peak"][key] for key in ("macs_per_second", "bytes_per_second", "device", "threads")}
+    layout, *_ = found = list(layouts.values())
+    return scaling(
+        layout,
+        found[-1],
+        condition["resolutions"],
+        peak=MachinePeak(**peak),
+        channels=job["channels"],
+        classes=job["classes"],
+        timed=condition["timed_resolutions"],
+        timed_batch=condition["timed_batch"],
+    ) | {"peak": job["peak"]}
 
 
 def _audit(layouts: dict[str, Layout], condition: Json, job: Json, progress: Progress) -> Json:
@@ -139,6 +164,8 @@ def _accuracy(layouts: dict[str, Layout], condition: Json, job: Json, progress: 
 
 
 _PERFORM: dict[str, Callable[[dict[str, Layout], Json, Json, Progress], Json]] = {
+    "machine_peak": _machine_peak,
+    "scaling": _scaling,
     "audit": _audit,
     "memory": _memory,
     "throughput": _throughput,

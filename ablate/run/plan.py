@@ -12,6 +12,7 @@ import ablate
 import blocks
 from ablate.data.load import check_name
 from ablate.layout.layout import Layout
+from ablate.layout.measures import Complexity, Throughput
 from ablate.layout.study import Study
 from ablate.measure.device import name_of, resolve
 from ablate.run.cell import Cell, CellKind, Json, digest
@@ -20,6 +21,7 @@ from blocks.registry import source_hash
 # What a kind of measurement is made by: changing one of these files makes its old rows stale.
 _CODE: dict[CellKind, tuple[str, ...]] = {
     "complexity": ("cost", "model.py"),
+    "scaling": ("cost", "model.py"),
     "audit": ("cost", "cost/audit", "model.py"),
     "memory": ("cost", "measure/memory.py", "model.py"),
     "throughput": (
@@ -50,8 +52,8 @@ def cell_key(study: Study, name: str, kind: CellKind, condition: Mapping[str, An
     """The hash of everything that can change a cell's value.
 
     The resolved layout, the condition with the whole protocol, the input, the code of the blocks and of the
-    measurement, the version of torch (and of timm for its models), and for measured cells the device; for a
-    time also the layout that it is compared to.
+    measurement, the version of torch (and of timm for its models), and for measured cells the device; where
+    layouts are compared also the one that it is compared to.
     """
     layout = study.layouts[name]
     ingredients: Json = {
@@ -59,7 +61,7 @@ def cell_key(study: Study, name: str, kind: CellKind, condition: Mapping[str, An
         "kind": kind,
         "condition": dict(condition),
         "blocks": block_sources(layout),
-        "code": _code_hash(kind),
+        "code": code_hash(kind),
         "torch": metadata.version("torch"),
     }
     if kind != "accuracy":  # an accuracy cell takes its input from its data set
@@ -70,8 +72,10 @@ def cell_key(study: Study, name: str, kind: CellKind, condition: Mapping[str, An
         ingredients["peers"] = [metadata.version("fvcore"), metadata.version("ptflops")]
     if "device" in condition:
         ingredients["device"] = name_of(resolve(condition["device"]))
-    if kind == "throughput":
+    if kind in ("scaling", "throughput"):
         ingredients["baseline"] = study.layouts[baseline(study)].to_dict()
+    if kind == "scaling":
+        ingredients["baseline blocks"] = block_sources(study.layouts[baseline(study)])
     return digest(ingredients)
 
 
@@ -101,7 +105,8 @@ def _shared_sources() -> dict[str, str]:
 
 
 @cache
-def _code_hash(kind: CellKind) -> str:
+def code_hash(kind: CellKind) -> str:
+    """The hash of the source that a kind of measurement is made by."""
     root = Path(ablate.__file__).parent
     files: Iterable[Path] = (
         file
@@ -116,6 +121,8 @@ def _conditions(study: Study) -> Iterator[tuple[CellKind, Json]]:
     if measure.complexity is not None:
         for resolution in measure.complexity.resolutions:
             yield "complexity", {"resolution": resolution}
+        if measure.complexity.scaling:
+            yield "scaling", _scaling(measure.complexity, measure.throughput)
         if measure.complexity.audit:
             for training in (False, True):
                 for mode in ("as-called", "repaired"):
@@ -146,3 +153,14 @@ def _conditions(study: Study) -> Iterator[tuple[CellKind, Json]]:
         shared = measure.accuracy.model_dump(mode="json", exclude={"seeds"})
         for seed in range(measure.accuracy.seeds):
             yield "accuracy", {"seed": seed, **shared}
+
+
+def _scaling(complexity: Complexity, throughput: Throughput | None) -> Json:
+    """The resolutions of the curves, and what is timed: its roofline is worked out for the same batch."""
+    return {
+        "resolutions": list(complexity.resolutions),
+        "timed_resolutions": list(throughput.resolutions) if throughput else [],
+        "timed_batch": throughput.batch if throughput else 1,
+        "device": throughput.device if throughput else "auto",
+        "threads": throughput.threads if throughput else 1,
+    }

@@ -1,0 +1,72 @@
+"""How one layout's costs grow with the resolution, and where it crosses the baseline: one record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from typing import Any
+
+from ablate.cost.crossover import Crossover, crossover
+from ablate.cost.curves import Curve, counted, curves
+from ablate.cost.layouts import layout_cost
+from ablate.cost.roofline import MachinePeak, roofline_seconds
+from ablate.layout.layout import Layout
+
+
+def scaling(
+    layout: Layout,
+    baseline: Layout,
+    resolutions: Sequence[int],
+    *,
+    peak: MachinePeak,
+    channels: int = 3,
+    classes: int = 1000,
+    timed: Sequence[int] = (),
+    timed_batch: int = 1,
+) -> dict[str, Any]:
+    """Curves of one image, their local exponents, and both directions of every crossover, as plain data.
+
+    `curves` holds `values` (MACs, bytes or ms; None where the layout cannot be counted) and `exponents` by
+    quantity; `crossovers` is empty for the baseline itself; `timed` the roofline time in ms of a batch of
+    `timed_batch` images at the resolutions of `timed`.
+    """
+    sides = tuple(sorted(set(resolutions)))
+    mine = _curves(layout, sides, peak, channels, classes)
+    theirs = _curves(baseline, sides, peak, channels, classes)
+    pairs = zip(mine, theirs, strict=True) if layout.name != baseline.name else ()
+
+    def roofline(side: int) -> float:
+        cost = layout_cost(layout, side, channels=channels, classes=classes, batch=timed_batch)
+        return 1000 * roofline_seconds(cost, peak)
+
+    return {
+        "baseline": baseline.name,
+        "peak": asdict(peak),
+        "resolutions": list(sides),
+        "curves": {curve.quantity: _record(curve) for curve in mine},
+        "crossovers": [found.to_json() for a, b in pairs for found in _both(a, b)],
+        "timed": {
+            "batch": timed_batch,
+            "resolutions": list(timed),
+            "roofline_ms": [counted(roofline, side) for side in timed],
+        },
+    }
+
+
+@lru_cache(32)
+def _curves(
+    layout: Layout, sides: tuple[int, ...], peak: MachinePeak, channels: int, classes: int
+) -> tuple[Curve, ...]:
+    """Remembered, because a process compares several layouts with the same baseline."""
+    found = curves({layout.name or "": layout}, sides, channels=channels, classes=classes, peak=peak)
+    return tuple(found)
+
+
+def _record(curve: Curve) -> dict[str, Any]:
+    record = curve.to_json()
+    return {key: record[key] for key in ("values", "exponents")}
+
+
+def _both(mine: Curve, theirs: Curve) -> tuple[Crossover, Crossover]:
+    return crossover(mine, theirs), crossover(theirs, mine)
