@@ -98,11 +98,14 @@ def cost(
 @app.command()
 def blocks(
     full: Annotated[bool, typer.Option("--full", help="Every quantity, not two.")] = False,
+    symbols: Annotated[
+        bool, typer.Option("--symbols", help="Size arguments as symbols: w, k, r, e, and h for heads.")
+    ] = False,
     latex: Annotated[bool, typer.Option("--latex", help="Print the complexity table of a paper.")] = False,
     files: BlockFiles = None,
     as_json: AsJson = False,
 ) -> None:
-    """List every block with its arguments and its exact formulas in N (tokens) and C (channels).
+    """List every block with its arguments and its exact formulas in N (tokens) and C (channels), per image.
 
     Of the token mixer alone, or of the whole block for mbconv and convnext.
 
@@ -117,10 +120,10 @@ def blocks(
     load_blocks(files)
     quantities = tuple(UNITS) if full else ("params", "macs")
     if latex:
-        typer.echo(complexity_table_latex(quantities=quantities))
+        typer.echo(complexity_table_latex(quantities=quantities, symbols=symbols))
         return
     chosen = entries("mixer", "block")
-    records = [block_record(entry, quantities) for entry in progress(chosen, "formulas")]
+    records = [block_record(entry, quantities, symbols) for entry in progress(chosen, "formulas")]
     if as_json:
         typer.echo(json.dumps(records))
     else:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ablate.cli.terminal import console, errors, print_table
 from ablate.contract import Verdict, uncounted_operators
-from ablate.cost.formula import Quantity, formulas
+from ablate.cost.formula import Quantity, formulas, size_arguments
 from ablate.layout.call import BlockCall
 from ablate.report.numbers import scaled
 from blocks import Entry
@@ -57,9 +57,9 @@ def print_memory(memory: dict[str, Any]) -> None:
     print_table("", ["attention kernel", *kinds.values()], rows)
 
 
-def block_record(entry: Entry, quantities: Sequence[Quantity]) -> dict[str, Any]:
+def block_record(entry: Entry, quantities: Sequence[Quantity], symbols: bool) -> dict[str, Any]:
     """One block for `ablate blocks`: arguments with types and defaults, and its formulas as strings."""
-    found = formulas(entry.name, quantities)
+    found = formulas(entry.name, quantities, size_arguments(entry.name) if symbols else ())
     return {
         "name": entry.name,
         "kind": entry.kind,

@@ -107,6 +107,13 @@ def formulas(
     return {quantity: _formula(call, quantity, tuple(variables)) for quantity in quantities}
 
 
+def size_arguments(name: str) -> tuple[str, ...]:
+    """The arguments of a block that can be symbols in its formulas, `heads` among them where it has any."""
+    entry = _entry(BlockCall(name))
+    heads = ("heads",) if "num_heads" in entry.supplied else ()
+    return tuple(argument for argument in entry.arguments if argument in _SYMBOLS) + heads
+
+
 @lru_cache(4096)
 def _formula(call: BlockCall, quantity: Quantity, variables: tuple[str, ...]) -> Formula:
     function = _evaluator(call, quantity)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sympy
 
 import blocks
-from ablate.cost.formula import Formula, Quantity, formulas
+from ablate.cost.formula import Formula, Quantity, formulas, size_arguments
 from ablate.layout.call import BlockCall
 
 HEADINGS: dict[Quantity, str] = {
@@ -26,10 +26,13 @@ HEADINGS: dict[Quantity, str] = {
 def complexity_table_latex(
     calls: Sequence[BlockCall | str] | None = None,
     quantities: Sequence[Quantity] = ("params", "macs"),
+    *,
+    symbols: bool = False,
 ) -> str:
     """A `tabular` (with booktabs' rules): one row a block, its formulas and the order of the MACs in N.
 
-    `calls` defaults to every registered mixer and block with its default arguments. Conditions of formulas
+    `calls` defaults to every registered mixer and block with its default arguments; with `symbols` their size
+    arguments are symbols too (w window, k kernel, r reduction, e expansion, h heads). Conditions of formulas
     that do not hold everywhere are notes below the table. Raises `AblateError` as `formulas` does.
     """
     chosen = calls if calls is not None else blocks.names("mixer", "block")
@@ -41,7 +44,8 @@ def complexity_table_latex(
         r"\midrule",
     ]
     for call in chosen:
-        found = formulas(call, quantities)
+        name = call if isinstance(call, str) else call.name
+        found = formulas(call, quantities, size_arguments(name) if symbols else ())
         order = formulas(call, ("macs",))["macs"].order
         cells = [_cell(formula, notes) for formula in found.values()]
         lines.append(" & ".join([rf"\texttt{{{_text(str(call))}}}", *cells, f"${order}$"]) + r" \\")

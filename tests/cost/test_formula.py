@@ -9,7 +9,7 @@ import torch
 import blocks
 from ablate.cost import Formula, complexity_table_latex, formulas
 from ablate.cost.count import CountingMode, count, run_pass
-from ablate.cost.formula import UNITS
+from ablate.cost.formula import UNITS, size_arguments
 from ablate.cost.polynomial import Axis, NoClosedForm, interpolate, symbol
 from ablate.layout.call import BlockCall
 from ablate.layout.errors import AblateError
@@ -119,3 +119,14 @@ def test_latex_table() -> None:
     assert r"\texttt{softmax} & $4 C^{2} + 4 C$ & $4 C^{2} N + 2 C N^{2}$ & $O(N^2)$ \\" in table
     assert r"$^{1}$ H and W multiples of 7." in table
     assert table.startswith(r"\begin{tabular}{llll}")
+
+
+def test_size_arguments_become_symbols() -> None:
+    assert size_arguments("key_only") == ("window", "kernel", "heads")
+    assert size_arguments("pool") == ("size",)
+    found = formulas("window", ("macs", "params"), size_arguments("window"))
+    assert str(found["macs"]) == "4*C**2*N + 2*C*N*w**2"
+    assert found["macs"].condition == "H and W multiples of w"
+    table = complexity_table_latex(["key_only", "linear"], ("macs",), symbols=True)
+    assert "3 C^{2} N + C N w" in table
+    assert r"\frac{2 C^{2} N}{h}" in table
