@@ -9,7 +9,7 @@ Where padding makes a cost piecewise, the formula holds under the condition that
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
 from math import gcd, lcm
@@ -126,7 +126,15 @@ def _formula(call: BlockCall, quantity: Quantity, variables: tuple[str, ...]) ->
         if peak:
             condition = "; ".join(filter(None, (condition, _from_where(function, axes, expression))))
         return Formula(quantity, expression, condition)
-    return Formula(quantity, None)
+    if not variables:
+        return Formula(quantity, None)
+    # One argument fewer as a symbol: the formula then holds for its value alone.
+    name, rest = variables[0], variables[1:]
+    simpler = _formula(call, quantity, rest)
+    if simpler.expression is None or name == "heads":  # without heads as a symbol, each is of one width
+        return simpler
+    value = call.kwargs.get(name, _entry(call).arguments[name].default)
+    return replace(simpler, condition="; ".join(filter(None, (f"{name}={value}", simpler.condition))))
 
 
 def _from_where(function: Callable[[Point], int], axes: Sequence[Axis], expression: sympy.Expr) -> str:
@@ -249,7 +257,10 @@ def _measure(module: nn.Module, quantity: Quantity, dim: int, height: int, width
     kind, _, kernel = quantity.partition("_")
     if kind == "peak":
         border = image_border(1, dim, height, width)
-        return trace_inference_link(module, border, _kernel(kernel)).peak
+        try:
+            return trace_inference_link(module, border, _kernel(kernel)).peak
+        except RuntimeError as error:  # N x N of a grid this coarse is more than a tensor can say
+            raise NoClosedForm(f"cannot be traced at {height} x {width}: {error}") from error
     if kind == "saved":
         return _saved(module, dim, height, width, _kernel(kernel))
     return int(getattr(_work(module, dim, height, width), quantity))

@@ -130,3 +130,9 @@ def test_size_arguments_become_symbols() -> None:
     table = complexity_table_latex(["key_only", "linear"], ("macs",), symbols=True)
     assert "3 C^{2} N + C N w" in table
     assert r"\frac{2 C^{2} N}{h}" in table
+
+
+def test_an_argument_without_a_closed_form_falls_back_to_its_value() -> None:
+    formula = formulas("window", ("peak_math",), ("size",))["peak_math"]
+    assert formula.condition.startswith("size=7")
+    assert formula.expression == formulas("window", ("peak_math",))["peak_math"].expression
