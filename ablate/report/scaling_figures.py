@@ -68,6 +68,8 @@ def memory_figure(results: Results, crossovers: Sequence[Crossover] = ()) -> Dra
     if rows.empty:
         return None
     peak = metric("memory", "peak")
+    if "batch" in rows and rows["batch"].iloc[0] != 1:
+        crossovers = ()  # they are those of one image
     modes = list(dict.fromkeys(rows["mode"]))
     one = rows["resolution"].nunique() == 1
     height = 1.2 + 0.24 * rows["layout"].nunique() if one else 3.3

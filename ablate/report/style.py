@@ -58,6 +58,8 @@ def looks(texts: Mapping[str, str]) -> dict[str, Look]:
     words = {name: (_mixer(f"{text}"), _rule(text)) for name, text in texts.items()}
     if len(set(words.values())) == len(words) and all(mixer for mixer, _ in words.values()):
         colors = dict(zip(_MIXERS, palette(), strict=True))
+        if not any(rule for _, rule in words.values()):  # no rules to tell apart: plain lines read best
+            words = {name: (mixer, "alternate") for name, (mixer, _) in words.items()}
         return {
             name: Look(colors[mixer], _RULE_LINES[rule], _RULE_MARKERS[rule])
             for name, (mixer, rule) in words.items()
