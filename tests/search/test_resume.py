@@ -16,7 +16,7 @@ from ablate.layout.layout import Layout
 from ablate.layout.load import load_study
 from ablate.run.cell import Outcome
 from ablate.search import run_search
-from ablate.search.store import only_one
+from ablate.search.store import Store, only_one
 
 
 def proposals(out: Path) -> list[dict[str, Any]]:
@@ -58,6 +58,28 @@ def test_ctrl_c_changes_nothing_but_the_time(training: Any, trained: Any, tmp_pa
     assert len(training.layouts) == 2 * jobs + 1  # the job that was stopped is done again, and no other
     measured = ["params", "macs", "accuracy", "feasible", "repeats"]
     assert parts.trials[measured].equals(whole.trials[measured])
+
+
+def test_a_stop_between_the_trials_of_a_batch(
+    training: Any, trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_search(trained(), tmp_path / "whole", trials=20)
+    tell, told = Store.tell, []
+
+    def stop(store: Store, trial: optuna.Trial, values: list[float]) -> None:
+        tell(store, trial, values)
+        told.append(trial.number)
+        if len(told) == 13:  # the first of a batch of four
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Store, "tell", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_search(trained(), tmp_path / "parts", trials=20)
+    jobs = len(training.layouts)
+    monkeypatch.setattr(Store, "tell", tell)
+    assert len(run_search(trained(), tmp_path / "parts", trials=20).trials) == 20
+    assert proposals(tmp_path / "parts") == proposals(tmp_path / "whole")
+    assert len(training.layouts) > jobs
 
 
 KILLED = """
