@@ -68,8 +68,9 @@ def read_layout(context: typer.Context, text: str) -> Layout:
         return Layout(text, **settings)
     from ablate.layout.load import load_study
     from ablate.layout.shipped import find_study
+    from ablate.run.prepare import prepare
 
-    layouts = load_study(find_study(study)).layouts
+    layouts = prepare(load_study(find_study(study))).study.layouts  # at the size at which they are measured
     if text not in layouts:
         raise AblateError(f"{study} has no layout {text!r}{did_you_mean(text, list(layouts))}")
     return layouts[text].replace(**settings) if settings else layouts[text]

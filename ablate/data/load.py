@@ -16,23 +16,24 @@ from ablate.data.dataset import (
     resize,
     stratified,
 )
-from ablate.layout.errors import AblateError, did_you_mean
+from ablate.layout.errors import AblateError
+from ablate.layout.fields import DATASETS, FOLDER, known_dataset
 
-NAMES = ("digits", "fashion-mnist", "cifar10", "cifar100")
-FOLDER = "folder:"
 FOLDER_RESOLUTION = 224
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def names() -> tuple[str, ...]:
     """The names that `load` knows; besides, `folder:PATH`, or a path with a slash, is any image folder."""
-    return NAMES
+    return DATASETS
 
 
 def check_name(name: str) -> None:
     """Raise `AblateError` when `load` would not know this name."""
-    if name not in NAMES and folder_of(name) is None:
-        raise AblateError(f"unknown dataset {name!r}{did_you_mean(name, (*NAMES, FOLDER + 'PATH'))}")
+    try:
+        known_dataset(name)
+    except ValueError as error:
+        raise AblateError(str(error)) from None
 
 
 def folder_of(name: str) -> Path | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Strict, StrictStr
 
+from ablate.layout.errors import did_you_mean
 from ablate.layout.goals import Constraint, Objective, parse_constraint, parse_objective
 from ablate.layout.quantity import parse_quantity
 
@@ -35,7 +37,28 @@ def _size(memory: bool) -> Callable[[Any], Any]:
     return parse
 
 
+DATASETS = ("digits", "fashion-mnist", "cifar10", "cifar100")
+FOLDER = "folder:"
+"""What the path of an image folder begins with, unless it has a slash."""
+
+
+def known_dataset(name: str) -> str:
+    """The name of a set of images as it is given. Raises `ValueError` when it is no set's and no path."""
+    if name not in DATASETS and not name.startswith(FOLDER) and "/" not in name:
+        raise ValueError(f"unknown dataset {name!r}{did_you_mean(name, (*DATASETS, FOLDER + 'PATH'))}")
+    return name
+
+
+def _known_device(name: str) -> str:
+    """Whether the device is on this machine is known only where it is used."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
+        raise ValueError(f"unknown device {name!r}; known: auto, cpu, cuda, cuda:N, mps")
+    return name
+
+
 Text: TypeAlias = Annotated[StrictStr, Field(min_length=1)]
+DatasetName: TypeAlias = Annotated[StrictStr, AfterValidator(known_dataset)]
+Device: TypeAlias = Annotated[StrictStr, AfterValidator(_known_device)]
 _SIZE: Any = str | float
 Size: TypeAlias = Annotated[float, PlainValidator(_size(False), json_schema_input_type=_SIZE)]
 Bytes: TypeAlias = Annotated[float, PlainValidator(_size(True), json_schema_input_type=_SIZE)]

@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Strict, StrictBool, model_validator
 
-from ablate.layout.fields import Modes, Pixels, Precision, Precisions, Resolutions, Text
+from ablate.layout.fields import (
+    DatasetName,
+    Device,
+    Modes,
+    Pixels,
+    Precision,
+    Precisions,
+    Resolutions,
+    Text,
+)
 from ablate.layout.settings import Count, Model, Positive
 
 _AT = "Sides of the square input in pixels; default: the input's resolution."
@@ -51,7 +60,7 @@ class Memory(Model):
     measured_up_to: Annotated[int, Strict(), Field(ge=0)] = Field(
         default=512, description="Also measure the peak on the device, up to this resolution; 0: never."
     )
-    device: Text = Field(default="auto", description="Where the peak is measured: cpu, cuda, cuda:1, auto.")
+    device: Device = Field(default="auto", description="Where the peak is measured: cpu, cuda, cuda:1, auto.")
 
 
 class Throughput(Model):
@@ -72,13 +81,13 @@ class Throughput(Model):
     )
     threads: Count = Field(default=1, description="Threads of each worker.")
     compile: StrictBool = Field(default=False, description="Measure under torch.compile.")
-    device: Text = Field(default="auto", description="cpu, cuda, cuda:1, or auto: CUDA where there is one.")
+    device: Device = Field(default="auto", description="cpu, cuda, cuda:1, or auto: CUDA where there is one.")
 
 
 class Accuracy(Model):
     """Top-1 accuracy after a short schedule, over several seeds."""
 
-    dataset: Text = Field(
+    dataset: DatasetName = Field(
         description="digits, fashion-mnist, cifar10, cifar100, or the path of an image folder."
     )
     epochs: Positive = Field(
@@ -102,7 +111,7 @@ class Accuracy(Model):
     )
     subset: Count | None = Field(default=None, description="Use only so many training images.")
     data_dir: Text | None = Field(default=None, description="Where the dataset's files are.")
-    device: Text = Field(default="auto", description="cpu, cuda, cuda:1, or auto: CUDA where there is one.")
+    device: Device = Field(default="auto", description="cpu, cuda, cuda:1, or auto: CUDA where there is one.")
 
 
 class Measure(Model):

@@ -10,7 +10,6 @@ from typing import Any
 
 import ablate
 import blocks
-from ablate.data.load import check_name
 from ablate.layout.layout import Layout
 from ablate.layout.measures import Complexity, Throughput
 from ablate.layout.study import Study
@@ -39,7 +38,7 @@ def plan(study: Study) -> list[Cell]:
     """All cells of a study, in the order of its layouts within each measurement.
 
     Cells that time layouts against each other follow one another, because they run together. Raises
-    `AblateError` for a data set or a device that does not exist.
+    `AblateError` for a device that is not on this machine.
     """
     return [
         Cell(name, kind, condition, cell_key(study, name, kind, condition))
@@ -74,7 +73,6 @@ def cell_key(study: Study, name: str, kind: CellKind, condition: Mapping[str, An
         ingredients["device"] = name_of(resolve(condition["device"]))
     if kind in ("scaling", "throughput"):
         ingredients["baseline"] = study.layouts[baseline(study)].to_dict()
-    if kind == "scaling":
         ingredients["baseline blocks"] = block_sources(study.layouts[baseline(study)])
     return digest(ingredients)
 
@@ -92,7 +90,13 @@ def block_sources(layout: Layout) -> dict[str, str]:
     entries = [blocks.get(name, "mixer", "block") for name in calls]
     entries += [blocks.get(call.name, "stem") for call in (layout.stem, layout.downsample)]
     entries += [blocks.get(layout.ffn.name, "ffn"), blocks.get(layout.norm.name, "norm")]
-    return {entry.file.name: entry.source_hash for entry in entries} | _shared_sources()
+    # a file of the user's may be called like one of `blocks/`: it goes by its part's name
+    shipped = Path(blocks.__file__).resolve().parent
+    sources = {
+        entry.file.name if entry.file.parent == shipped else f"{entry.kind} {entry.name}": entry.source_hash
+        for entry in entries
+    }
+    return sources | _shared_sources()
 
 
 @cache
@@ -149,7 +153,6 @@ def _conditions(study: Study) -> Iterator[tuple[CellKind, Json]]:
                         {"resolution": resolution, "mode": mode, "precision": precision, **shared},
                     )
     if measure.accuracy is not None:
-        check_name(measure.accuracy.dataset)
         shared = measure.accuracy.model_dump(mode="json", exclude={"seeds"})
         for seed in range(measure.accuracy.seeds):
             yield "accuracy", {"seed": seed, **shared}
