@@ -13,6 +13,9 @@ from typing import Any
 
 from ablate.measure.statistics import summarize
 
+BUSY = 0.25
+"""Cores kept busy by other processes above which a measurement counts as disturbed."""
+
 
 class MeasurementError(Exception):
     """Samples that cannot be: a duration of zero or less, or no sample at all."""
@@ -23,7 +26,7 @@ class ProcessSamples:
     """What one fresh process measured: `rounds[r][name]` are the seconds of single calls, in order.
 
     `failed` names the models that could not be timed and why. `load_*` is the machine's load average before
-    and after, `clocks_*` a GPU's clocks.
+    and after, `others` how many cores other processes kept busy meanwhile, `clocks_*` a GPU's clocks.
     """
 
     batch: int
@@ -31,6 +34,7 @@ class ProcessSamples:
     failed: dict[str, str] = field(default_factory=dict)
     load_before: float | None = None
     load_after: float | None = None
+    others: float | None = None
     clocks_before: str | None = None
     clocks_after: str | None = None
     device: str = ""
@@ -81,6 +85,7 @@ class ThroughputResult:
     tie: bool | None
     busy: bool  # more wanted the cores than this measurement did
     load_average: float | None
+    others: float | None  # cores that other processes kept busy meanwhile, in the worst process
     note: str
     samples: list[list[list[float]]]  # seconds, [process][round][call]
 
@@ -122,10 +127,11 @@ def _result(
         tie = None if ratio_low is None or ratio_high is None else ratio_low <= 1 <= ratio_high
     loads = [load for p in processes for load in (p.load_before, p.load_after) if load is not None]
     load = max(loads, default=None)
-    busy = load is not None and load > threads + 0.5
+    others = max((p.others for p in processes if p.others is not None), default=None)
+    busy = others > BUSY if others is not None else load is not None and load > threads + 0.5
     notes = ["one process: no interval"] if len(processes) < 2 else []
     notes += ["not resolved: a tie with the baseline"] if tie else []
-    notes += [f"busy machine: load average {load:.1f}"] if busy else []
+    notes += [f"busy machine: {busy_with(others, load)}"] if busy else []
     return ThroughputResult(
         latency_ms=latency,
         low_ms=low,
@@ -139,9 +145,17 @@ def _result(
         tie=tie,
         busy=busy,
         load_average=load,
+        others=others,
         note="; ".join(notes),
         samples=[[samples[name] for samples in process.rounds] for process in processes],
     )
+
+
+def busy_with(others: float | None, load: float | None) -> str:
+    """What a busy machine was busy with, in words."""
+    if others is not None:
+        return f"other work kept up to {others:.1f} cores busy"
+    return f"load average up to {load or 0:.1f}"
 
 
 def ratio_within(process: ProcessSamples, name: str, baseline: str) -> float:

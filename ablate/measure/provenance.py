@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -61,6 +62,33 @@ def package_version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+@dataclass(frozen=True)
+class CpuTime:
+    """Seconds that all cores together, and this process alone, have been at work; and the clock."""
+
+    everybody: float | None  # None where the system does not say
+    own: float
+    clock: float
+
+    @classmethod
+    def now(cls) -> CpuTime:
+        """The three clocks as they stand."""
+        try:
+            fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:]
+        except OSError:
+            return cls(None, time.process_time(), time.monotonic())
+        user, nice, system, _idle, _wait, irq, softirq = (int(field) for field in fields[:7])
+        ticks = user + nice + system + irq + softirq
+        return cls(ticks / os.sysconf("SC_CLK_TCK"), time.process_time(), time.monotonic())
+
+    def others_until(self, end: CpuTime) -> float | None:
+        """How many cores other processes kept busy between here and `end`, on average."""
+        if self.everybody is None or end.everybody is None or end.clock <= self.clock:
+            return None
+        busy = (end.everybody - self.everybody) - (end.own - self.own)
+        return max(0.0, busy / (end.clock - self.clock))
 
 
 def load_average() -> float | None:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ablate.layout.errors import AblateError
 from ablate.measure import device as devices
 from ablate.measure.latency import ProcessSamples, ThroughputResult, combine
-from ablate.measure.provenance import load_average
+from ablate.measure.provenance import CpuTime, load_average
 
 __all__ = [
     "ProcessSamples",
@@ -90,6 +90,7 @@ def measure_process(
     start = process % max(1, len(names))
     names = names[start:] + names[:start]
     load, clocks = load_average(), devices.clocks(device)
+    before = CpuTime.now()
     failed: dict[str, str] = {}
     calls: dict[str, Callable[[], object]] = {}
     for name in names:
@@ -127,6 +128,7 @@ def measure_process(
         failed=failed,
         load_before=load,
         load_after=load_average(),
+        others=before.others_until(CpuTime.now()),
         clocks_before=clocks,
         clocks_after=devices.clocks(device),
         device=devices.name_of(device),

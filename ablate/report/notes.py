@@ -7,6 +7,7 @@ from collections import Counter
 
 import pandas as pd
 
+from ablate.measure.latency import busy_with
 from ablate.report.accuracy import resolvable_points
 from ablate.report.numbers import plural, significant
 from ablate.report.results import Results
@@ -88,10 +89,11 @@ def busy_note(results: Results) -> str | None:
     busy = [values for values in results.done("throughput").get("values", []) if values.get("busy")]
     if not busy:
         return None
+    others = max((values["others"] for values in busy if values.get("others") is not None), default=None)
     load = max((float(values.get("load_average") or 0.0) for values in busy), default=0.0)
     return (
-        f"The machine was busy during {plural(len(busy), 'timing cell')} (load average up to "
-        f"{significant(load, 2)}): times may be too long; ratios suffer less."
+        f"The machine was busy during {plural(len(busy), 'timing cell')} ({busy_with(others, load)}): "
+        "times may be too long; ratios suffer less."
     )
 
 

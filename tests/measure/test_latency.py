@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from ablate.measure.latency import MeasurementError, ProcessSamples, between_processes, combine
+from ablate.measure.provenance import CpuTime
 
 BASE = {"a": 0.010, "b": 0.012, "c": 0.010}
 
@@ -130,6 +131,22 @@ def test_a_busy_machine_is_reported():
     result = combine([quiet, loaded], baseline="a")["a"]
     assert result.busy
     assert "6.5" in result.note
+
+
+def test_what_other_processes_did_counts_more_than_the_load_of_the_last_minute():
+    after_a_build = ProcessSamples(1, [{"a": [1.0]}], load_before=2.0, load_after=1.9, others=0.02)
+    disturbed = ProcessSamples(1, [{"a": [1.0]}], load_before=0.1, load_after=0.3, others=0.8)
+    assert not combine([after_a_build, after_a_build], baseline="a")["a"].busy
+    result = combine([after_a_build, disturbed], baseline="a")["a"]
+    assert result.busy
+    assert "0.8 cores" in result.note
+
+
+def test_other_processes_are_what_is_left_of_the_busy_time():
+    start = CpuTime(everybody=100.0, own=10.0, clock=0.0)
+    assert start.others_until(CpuTime(everybody=130.0, own=20.0, clock=10.0)) == pytest.approx(2.0)
+    assert start.others_until(CpuTime(everybody=110.0, own=20.5, clock=10.0)) == 0
+    assert start.others_until(CpuTime(everybody=None, own=20.0, clock=10.0)) is None
 
 
 @pytest.mark.parametrize("bad", [0.0, -0.001, math.nan, math.inf])
