@@ -10,7 +10,7 @@ import pandas as pd
 
 from ablate.measure.crossing import local_exponents
 from ablate.report.crossings import TIMING, Crossing, crossings
-from ablate.report.numbers import fixed, significant, with_error
+from ablate.report.numbers import fixed, with_error
 from ablate.report.quantities import LATENCY, QUANTITIES
 from ablate.report.results import Results, describe, select
 from ablate.report.rooflines import roofline_note
@@ -59,56 +59,65 @@ def exponent_table(results: Results) -> Table | None:
 
 
 def crossover_table(results: Results) -> Table | None:
-    """Every layout against the baseline, quantity by quantity; None without scaling cells."""
+    """Every layout against the baseline, a column for each quantity; None without scaling cells."""
     found = crossings(results)
     if not found:
         return None
-    rows = []
-    for one in found:
-        quantity = QUANTITIES[one.quantity]
-        tone: Tone = "tie" if one.verdict in ("equal", "not resolved", "not known") else ""
-        label = quantity.title + (f", {one.condition}" if one.condition else "")
-        value = math.nan if one.value is None else one.value / quantity.scale
-        rows.append(
-            (
-                Cell(one.layout, sort=one.layout),
-                Cell(label, sort=label),
-                Cell(one.verdict, sort=one.verdict, tone=tone),
-                _pixels(one.resolution),
-                Cell(_interval(one)),
-                number(value, significant(value, 3)),
-                Cell(one.method, sort=one.method),
-                Cell(one.note, sort=one.note),
-            )
-        )
     baseline = found[0].baseline
-    columns = (
-        Column("Layout", left=True),
-        Column("quantity", left=True),
-        Column(f"than {baseline}", left=True),
-        Column("px"),
-        Column("95 % interval"),
-        Column("value there"),
-        Column("method", left=True),
-        Column("note", left=True),
-    )
+    kinds = list(dict.fromkeys((one.quantity, one.condition) for one in found))
+    by_place = {(one.layout, one.quantity, one.condition): one for one in found}
+    rows = []
+    for layout in dict.fromkeys(one.layout for one in found):
+        cells = [_crossing(by_place.get((layout, *kind))) for kind in kinds]
+        rows.append((Cell(layout, sort=layout), *cells))
     notes = [
-        "Counted crossovers are multiples of the layouts' strides. polynomial: the difference is one in the "
-        "resolution, and every multiple was looked at; bisection: changes of sign between the listed "
-        "resolutions were narrowed down, so that two crossings between neighbours are not seen.",
+        "Counted crossovers are multiples of the layouts' strides: every multiple was looked at where the "
+        "difference is a polynomial in the resolution; else changes of sign between the listed resolutions "
+        "were narrowed down, and two crossings between neighbours are not seen.",
         _latency_note(found),
         roofline_note(results),
     ]
     return Table(
         "crossovers",
         f"Crossovers with {baseline}",
-        f"From which resolution on each layout needs less (cheaper) or more (dearer) than {baseline}, up to "
-        "the largest one. The value is what the cheaper of the two needs there.",
-        columns,
+        f"Where each layout needs less than {baseline}: the first resolution (px) from which it does (from) "
+        "or needs more (dearer from), up to the largest one; always, never: at every one in the range.",
+        (Column("Layout", left=True), *(_column(quantity, condition) for quantity, condition in kinds)),
         tuple(rows),
         pd.DataFrame([_raw(one) for one in found]),
         tuple(note for note in notes if note),
     )
+
+
+_WORDS: Mapping[str, str] = {"cheaper": "always", "dearer": "never", "cheaper from": "from"}
+
+
+def _crossing(one: Crossing | None) -> Cell:
+    """`from 768`, `from 160 [145, 176]`, `dearer from 288`, `always`, `never`, `equal`, `not resolved`."""
+    if one is None:
+        return Cell("–")
+    text = _WORDS.get(one.verdict, one.verdict)
+    if one.verdict.endswith("from"):
+        text += _at(one)
+    tone: Tone = "tie" if one.verdict in ("equal", "not resolved", "not known") else ""
+    plain = (one.verdict in _WORDS and not one.verdict.endswith("from")) or one.verdict == "equal"
+    hint = "" if plain else "; ".join(filter(None, (one.method, one.note)))
+    return Cell(text, sort=text, tone=tone, hint=hint)
+
+
+def _at(one: Crossing) -> str:
+    if one.resolution is None:
+        return f" ≤ {one.high:.0f}"
+    if one.high is None:
+        return f" {one.resolution:.0f}"
+    low = "–" if one.low is None else f"{one.low:.0f}"
+    return f" {one.resolution:.0f} [{low}, {one.high:.0f}]"
+
+
+def _column(quantity: str, condition: str) -> Column:
+    if quantity.endswith(("_fused", "_math")):
+        return Column(quantity.replace("_", ", "), "Peak memory")
+    return Column(QUANTITIES[quantity].label + (f", {condition}" if condition else ""))
 
 
 def _counted(results: Results) -> Iterator[_Row]:
@@ -149,23 +158,13 @@ def _exponent(found: tuple[float, float | None] | None) -> Cell:
     return number(value, fixed(value, 3) if error is None else with_error(value, error))
 
 
-def _pixels(resolution: float | None) -> Cell:
-    return Cell("–") if resolution is None else number(resolution, f"{resolution:.0f}")
-
-
-def _interval(one: Crossing) -> str:
-    if one.high is None:
-        return "–"
-    return f"≤ {one.high:.0f}" if one.low is None else f"{one.low:.0f} to {one.high:.0f}"
-
-
 def _latency_note(found: Sequence[Crossing]) -> str | None:
     if not any(one.quantity == LATENCY for one in found):
         return None
     return (
-        "Crossovers of latency come from the ratios to the baseline within rounds and their 95 % intervals, "
-        "interpolated as powers of the resolution; not resolved: the intervals do not tell which one is "
-        "faster at the largest resolution."
+        "Crossovers of latency come from the ratios to the baseline within rounds, interpolated as powers of "
+        "the resolution, with the interval [in brackets] that their 95 % intervals allow; not resolved: "
+        "these do not tell which one is faster at the largest resolution."
     )
 
 

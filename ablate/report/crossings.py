@@ -50,21 +50,22 @@ def crossings(results: Results) -> list[Crossing]:
     return sorted(found, key=lambda one: (order.index(one.quantity), one.condition))
 
 
+_MARKED = 6
+
+
 def marks(found: Sequence[Crossing]) -> list[Crossover]:
-    """The crossings that a figure can show."""
-    return [
-        Crossover(
-            one.quantity,
-            *((one.layout, one.baseline) if one.verdict == "cheaper from" else (one.baseline, one.layout)),
-            one.resolution,
-            one.value,
-            one.low,
-            one.high,
-            one.condition,
-        )
-        for one in found
-        if one.resolution is not None and one.value is not None
-    ]
+    """The crossings that figures show: the first few of each quantity, so that they can be read."""
+    shown: dict[tuple[str, str], list[Crossover]] = {}
+    for one in found:
+        if one.resolution is None or one.value is None:
+            continue
+        cheaper, dearer = one.layout, one.baseline
+        if one.verdict == "dearer from":
+            cheaper, dearer = dearer, cheaper
+        place, ends = (one.resolution, one.value), (one.low, one.high)
+        marked = Crossover(one.quantity, cheaper, dearer, *place, *ends, one.condition)
+        shown.setdefault((one.quantity, one.condition), []).append(marked)
+    return [one for each in shown.values() for one in each[:_MARKED]]
 
 
 def _counted(record: Mapping[Any, Any]) -> list[Crossing]:
@@ -83,10 +84,10 @@ def _verdict(
 ) -> Crossing:
     """Both directions in one: at most one of them is less at the largest resolution."""
     verdict: Verdict = "not known" if mine["note"].startswith("cannot") else "equal"
-    chosen = mine
+    chosen, word = mine, "cheaper"
     for one, everywhere, somewhere in ((mine, "cheaper", "cheaper from"), (back, "dearer", "dearer from")):
         if one["less"]:
-            chosen = one
+            chosen, word = one, everywhere
             verdict = somewhere if one["resolution"] is not None else everywhere  # type: ignore[assignment]
     return Crossing(
         layout,
@@ -96,7 +97,7 @@ def _verdict(
         chosen["resolution"],
         value=chosen["value"],
         method=mine["method"],
-        note=chosen["note"],
+        note=chosen["note"].replace("less at", f"{word} at"),
     )
 
 

@@ -178,13 +178,24 @@ def mark(
         for c in crossovers
         if c.quantity == quantity and low <= c.resolution <= high and c.condition == condition
     ]
-    for crossover in inside:
+    for index, crossover in enumerate(inside):
         if crossover.low is not None and crossover.high is not None:
             panel.axvspan(crossover.low, crossover.high, color=INK, alpha=0.08, linewidth=0)
         place = (crossover.resolution, crossover.value / scale)
         panel.plot(*place, marker="o", markersize=8, markerfacecolor="none", markeredgecolor=INK, zorder=5)
         label = f"{crossover.resolution:.0f}"
-        panel.annotate(label, place, xytext=(-3, 6), textcoords="offset points", ha="right", fontsize=7)
+        # neighbours' labels do not meet; where there is room first: math curves lie above the fused ones
+        side = 1 if (index % 2 == 0) == quantity.endswith("math") else -1
+        panel.annotate(
+            label,
+            place,
+            xytext=(-4 * side, 8 * side),
+            textcoords="offset points",
+            ha="right" if side > 0 else "left",
+            va="center",
+            fontsize=7,
+            bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 0.6},
+        )
 
 
 def not_drawn(results: Results, kind: str) -> str:
@@ -201,5 +212,13 @@ def marked(quantities: Collection[str], crossovers: Sequence[Crossover]) -> str:
     mine = [c for c in crossovers if c.quantity in quantities]
     if not mine:
         return ""
-    parts = [f"{c.cheaper} needs less than {c.dearer} from {c.resolution:.0f} px" for c in mine]
+    parts = [
+        f"{c.cheaper} needs less than {c.dearer} from {c.resolution:.0f} px{_kernel(c.quantity)}"
+        for c in mine
+    ]
     return " Circles: " + "; ".join(parts) + "."
+
+
+def _kernel(quantity: str) -> str:
+    kernel = quantity.rpartition("_")[2]
+    return f" ({kernel} kernel)" if kernel in ("fused", "math") else ""

@@ -40,13 +40,13 @@ def block_calls(study: Study) -> list[BlockCall]:
 def formula_rows(calls: list[BlockCall], seconds: float = _SECONDS) -> list[Json]:
     """One record a block: `block`, `order` of its MACs in N, and text, LaTeX and condition by quantity.
 
-    Parameters and MACs always; bytes saved for the backward pass, which take longer, while the `seconds` for
-    all blocks last. A block that cannot be analysed has no formulas.
+    Parameters and MACs always; bytes saved for the backward pass, which take longer, while the `seconds` of
+    computing for all blocks last. A block that cannot be analysed has no formulas.
     """
-    end = time.monotonic() + seconds
+    end = time.process_time() + seconds
     rows = [_row(call, _FIRST) for call in calls]
     for row, call in zip(rows, calls, strict=True):
-        if time.monotonic() < end:
+        if time.process_time() < end:
             row["formulas"] |= _row(call, _MORE)["formulas"]
     return rows
 

@@ -132,7 +132,7 @@ def column(table: Table, header: str) -> list[str]:
 def test_counted_verdicts(results: Results) -> None:
     one = found(results)
     assert one["key", "macs"].verdict == "cheaper"
-    assert one["key", "macs"].note == "less at every resolution, 64 to 256 px"
+    assert one["key", "macs"].note == "cheaper at every resolution, 64 to 256 px"
     assert (one["key", "training_fused"].verdict, one["key", "training_fused"].resolution) == (
         "dearer from",
         100,
@@ -173,16 +173,13 @@ def test_verdicts_on_latency(ratios: Sequence[float], verdict: str, low: float |
 def test_crossover_table(results: Results) -> None:
     table = crossover_table(results)
     assert table is not None
-    assert column(table, "than soft") == [
-        "cheaper",
-        "cheaper from",
-        "dearer from",
-        "cheaper from",
-        "not resolved",
+    assert [one.header for one in table.columns] == [
+        "Layout", "MACs", "training, fused", "Latency, measured",
+    ]  # fmt: skip
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["key", "always", "dearer from 100", "from 160 [145, 176]"],
+        ["conv", "from 128", "–", "not resolved"],
     ]
-    assert column(table, "px") == ["–", "128", "100", "160", "–"]
-    assert column(table, "95 % interval") == ["–", "–", "–", "145 to 176", "–"]
-    assert column(table, "value there")[2:4] == ["3.00", "781"]
     assert table.raw["value"].tolist()[2] == 3 * 2**20
     assert any("50.0 GMACs/s and 10.0 GB/s, load average 0.25" in note for note in table.notes)
 
