@@ -15,7 +15,7 @@ from ablate.layout.measures import Complexity, Throughput
 from ablate.layout.study import Study
 from ablate.measure.device import name_of, resolve
 from ablate.run.cell import Cell, CellKind, Json, digest
-from blocks.registry import source_hash
+from blocks.registry import Kind, source_hash
 
 # What a kind of measurement is made by: changing one of these files makes its old rows stale.
 _CODE: dict[CellKind, tuple[str, ...]] = {
@@ -56,7 +56,7 @@ def cell_key(study: Study, name: str, kind: CellKind, condition: Mapping[str, An
     """
     layout = study.layouts[name]
     ingredients: Json = {
-        "layout": layout.to_dict(),
+        "layout": _resolved(layout),
         "kind": kind,
         "condition": dict(condition),
         "blocks": block_sources(layout),
@@ -72,7 +72,7 @@ def cell_key(study: Study, name: str, kind: CellKind, condition: Mapping[str, An
     if "device" in condition:
         ingredients["device"] = name_of(resolve(condition["device"]))
     if kind in ("scaling", "throughput"):
-        ingredients["baseline"] = study.layouts[baseline(study)].to_dict()
+        ingredients["baseline"] = _resolved(study.layouts[baseline(study)])
         ingredients["baseline blocks"] = block_sources(study.layouts[baseline(study)])
     return digest(ingredients)
 
@@ -80,6 +80,28 @@ def cell_key(study: Study, name: str, kind: CellKind, condition: Mapping[str, An
 def baseline(study: Study) -> str:
     """The layout the others are compared to: the report's, or the first one."""
     return study.report.baseline or next(iter(study.layouts))
+
+
+def _resolved(layout: Layout) -> Json:
+    """`Layout.to_dict` without the arguments that have their default: these may be written or not."""
+    data = layout.to_dict()
+    if layout.timm is not None:
+        return data
+
+    def without_defaults(call: Any, *kinds: Kind) -> Any:
+        name, arguments = call
+        defaults = _defaults(blocks.get(name, *kinds))
+        return [name, {key: value for key, value in arguments.items() if value != defaults[key]}]
+
+    for stage in data["stages"]:
+        stage["blocks"] = [without_defaults(call, "mixer", "block") for call in stage["blocks"]]
+    parts: dict[str, Kind] = {"stem": "stem", "downsample": "stem", "ffn": "ffn", "norm": "norm"}
+    return data | {key: without_defaults(data[key], kind) for key, kind in parts.items()}
+
+
+@cache
+def _defaults(entry: blocks.Entry) -> dict[str, Any]:
+    return {name: argument.default for name, argument in entry.arguments.items()}
 
 
 def block_sources(layout: Layout) -> dict[str, str]:
