@@ -125,10 +125,10 @@ def _evaluator(
 
 
 def counted(at: Evaluate | None, side: int) -> Value | None:
-    """A value, or None where there is none to count."""
+    """A value, or None where there is none to count: a model may refuse a size in its own words."""
     if at is None:
         return None
     try:
         return at(side)
-    except AblateError:
+    except (AblateError, ValueError, RuntimeError):
         return None

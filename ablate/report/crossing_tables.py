@@ -14,7 +14,7 @@ from ablate.report.numbers import fixed, with_error
 from ablate.report.quantities import LATENCY, QUANTITIES
 from ablate.report.results import Results, describe, select
 from ablate.report.rooflines import roofline_note
-from ablate.report.table import Cell, Column, Table, Tone, number
+from ablate.report.table import Cell, Column, Table, Tone, failed, number
 
 Octave = tuple[int, int]
 _Row = tuple[
@@ -67,8 +67,12 @@ def crossover_table(results: Results) -> Table | None:
     kinds = list(dict.fromkeys((one.quantity, one.condition) for one in found))
     by_place = {(one.layout, one.quantity, one.condition): one for one in found}
     rows = []
-    for layout in dict.fromkeys(one.layout for one in found):
-        cells = [_crossing(by_place.get((layout, *kind))) for kind in kinds]
+    for record in results.planned("scaling").to_dict("records"):
+        layout, status = str(record["layout"]), str(record["status"])
+        if layout == baseline:
+            continue
+        none = failed([status], [str(record["reason"])])
+        cells = [_crossing(by_place.get((layout, *kind)), none) for kind in kinds]
         rows.append((Cell(layout, sort=layout), *cells))
     notes = [
         "Counted crossovers are multiples of the layouts' strides: every multiple was looked at where the "
@@ -92,10 +96,10 @@ def crossover_table(results: Results) -> Table | None:
 _WORDS: Mapping[str, str] = {"cheaper": "always", "dearer": "never", "cheaper from": "from"}
 
 
-def _crossing(one: Crossing | None) -> Cell:
+def _crossing(one: Crossing | None, none: Cell) -> Cell:
     """`from 768`, `from 160 [145, 176]`, `dearer from 288`, `always`, `never`, `equal`, `not resolved`."""
     if one is None:
-        return Cell("–")
+        return none
     text = _WORDS.get(one.verdict, one.verdict)
     if one.verdict.endswith("from"):
         text += _at(one)

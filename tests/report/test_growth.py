@@ -184,6 +184,17 @@ def test_crossover_table(results: Results) -> None:
     assert any("50.0 GMACs/s and 10.0 GB/s, load average 0.25" in note for note in table.notes)
 
 
+def test_a_layout_without_curves_says_why(results: Results) -> None:
+    frame = results.frame.copy()
+    index = frame.index[(frame["kind"] == "scaling") & (frame["layout"] == "conv")][0]
+    frame.at[index, "status"], frame.at[index, "reason"], frame.at[index, "values"] = "error", "no room", {}
+    table = crossover_table(Results(frame, study="s", baseline="soft"))
+    assert table is not None
+    cells = table.rows[1]
+    assert [cell.text for cell in cells] == ["conv", "error", "error", "not resolved"]
+    assert cells[1].hint == "no room"
+
+
 def test_exponent_table(results: Results) -> None:
     table = exponent_table(results)
     assert table is not None
