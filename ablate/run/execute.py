@@ -188,7 +188,9 @@ def _time_together(
 def _time_once(
     study: Study, names: list[str], condition: Json, timeout: float | None, number: int
 ) -> Outcome:
-    worker = Worker(threads=int(condition["threads"]), timeout=timeout)
+    # the limit is one cell's, and here run as many cells as there are layouts
+    limit = None if timeout is None else timeout * len(names)
+    worker = Worker(threads=int(condition["threads"]), timeout=limit)
     try:
         return worker.run(_job(study, "throughput", names, condition) | {"process": number})
     finally:

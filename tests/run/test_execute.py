@@ -1,0 +1,309 @@
+"""Studies as a user runs them: failures are rows, a stop loses one cell at most, and nothing runs twice."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import random
+import re
+import signal
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ablate.layout.load import parse_study
+from ablate.run import execute
+from ablate.run.cell import Json, Outcome
+from ablate.run.ledger import Ledger
+from ablate.run.plan import plan
+
+Command = Callable[..., Any]
+
+MOODY = '''
+"""A mixer that fails when it is told to, once it runs for real."""
+
+import os
+import time
+from pathlib import Path
+from typing import Literal
+
+from torch import nn
+
+import blocks
+
+
+@blocks.register("mixer", "moody")
+class Moody(nn.Module):
+    """A projection with a temper."""
+
+    def __init__(self, dim: int, *, mood: Literal["well", "raises", "nan", "dies", "waits"] = "well"):
+        super().__init__()
+        self.project, self.mood = nn.Conv2d(dim, dim, 1), mood
+
+    def forward(self, x):
+        if x.device.type == "meta":
+            return self.project(x)
+        if self.mood == "raises":
+            raise RuntimeError("lost its temper <here>")
+        if self.mood == "dies":
+            os._exit(7)
+        while self.mood == "waits" and Path(__file__).with_name("hold").exists():
+            time.sleep(0.02)
+        return self.project(x) * (float("nan") if self.mood == "nan" else 1)
+'''
+STUDY = """\
+study: moods
+input: {resolution: 8, channels: 1, classes: 10}
+blocks: [moody.py]
+defaults: {stem: overlap(stride=2), widths: [8], depths: [1], mlp_ratio: 1}
+layouts:
+  plain: pool
+LAYOUTS
+measure:
+  complexity: {resolutions: [8]}
+  accuracy: {dataset: digits, resolution: 8, epochs: 1, seeds: 1, subset: 64, batch: 32}
+"""
+
+
+def write(folder: Path, *moods: str) -> Path:
+    (folder / "moody.py").write_text(MOODY)
+    layouts = "\n".join(f"  {mood}: moody(mood={mood})" for mood in moods)
+    (folder / "study.yaml").write_text(STUDY.replace("LAYOUTS", layouts))
+    return folder / "study.yaml"
+
+
+def rows(out: Path, kind: str = "accuracy") -> list[tuple[str, str]]:
+    """Layout and status of every row of the ledger, in the order of their writing; none before it exists."""
+    if not (out / "ledger.sqlite").is_file():
+        return []
+    with sqlite3.connect(out / "ledger.sqlite", timeout=30) as ledger:
+        if not ledger.execute("SELECT name FROM sqlite_master WHERE name = 'rows'").fetchone():
+            return []
+        found = ledger.execute("SELECT layout, status FROM rows WHERE kind = ? ORDER BY id", (kind,))
+        return [(layout, status) for layout, status in found]
+
+
+def executed(text: str) -> tuple[int, int, int]:
+    """Cells executed, reused and failed, as a run says at its end."""
+    found = re.search(r"(\d+) cells executed, (\d+) reused, (\d+) failed", text)
+    assert found, text
+    return int(found[1]), int(found[2]), int(found[3])
+
+
+def test_failed_cells_are_rows_until_they_are_mended(
+    ablate: Command, command: Command, tmp_path: Path, fresh_blocks: Callable[[], None]
+) -> None:
+    file, out = write(tmp_path, "well", "raises", "nan", "dies"), tmp_path / "out"
+
+    def status() -> Json:
+        fresh_blocks()  # what a new process does
+        found: Json = json.loads(ablate("status", file, "--out", out, "--json").out)
+        return found
+
+    # one layout's failure is a row, and the others' cells are done
+    run = command("run", file, "--out", out, "--workers", 1)
+    shown, errors = run.communicate()
+    assert run.returncode == 1, errors
+    assert executed(shown) == (10, 0, 3)
+    assert "Traceback" not in shown + errors
+    assert dict(rows(out)) == {
+        "plain": "done", "well": "done", "raises": "error", "nan": "diverged", "dies": "crashed",
+    }  # fmt: skip
+    assert status() == {"done": 7, "failed": 3, "stale": 0, "missing": 0}
+    page = (out / "report.html").read_text()
+    assert "lost its temper &lt;here&gt;" in page
+    assert "diverged" in page
+    assert "exit code 7" in page
+    with (out / "tables" / "main.csv").open() as table:
+        assert {row["layout"] for row in csv.DictReader(table)} == {"plain", "well", "raises", "nan", "dies"}
+
+    # a second run executes nothing, and says that the study still has failures
+    again = ablate("run", file, "--out", out)
+    assert executed(again.out) == (0, 10, 3)
+    assert again.code == 1
+    retried = ablate("run", file, "--out", out, "--retry-failed", "--workers", 1)
+    assert executed(retried.out) == (3, 7, 3)
+    assert retried.code == 1
+
+    # mending the user's file makes the rows of its blocks stale, and those alone are run again
+    mended = MOODY.replace("raise RuntimeError", "str").replace("os._exit", "str").replace('nan")', '1")')
+    (tmp_path / "moody.py").write_text(mended)
+    assert status() == {"done": 2, "failed": 0, "stale": 8, "missing": 0}
+    fresh_blocks()
+    done = ablate("run", file, "--out", out, "--workers", 1)
+    assert executed(done.out) == (8, 2, 0)
+    assert done.code == 0
+    assert status() == {"done": 10, "failed": 0, "stale": 0, "missing": 0}
+    assert "lost its temper" not in (out / "report.html").read_text()
+    assert len(rows(out)) == 5 + 3 + 4, "the old rows are kept"
+
+
+def test_a_time_limit(ablate: Command, tmp_path: Path, fresh_blocks: Callable[[], None]) -> None:
+    file, out = write(tmp_path, "waits"), tmp_path / "out"
+    (tmp_path / "hold").touch()
+    run = ablate("run", file, "--out", out, "--workers", 1, "--timeout", 6)
+    assert run.code == 1
+    assert executed(run.out) == (4, 0, 1)
+    assert rows(out) == [("plain", "done"), ("waits", "timeout")]
+    assert "took more than 6 s" in (out / "report.html").read_text()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
+def test_a_stopped_study_goes_on(
+    ablate: Command,
+    command: Command,
+    tmp_path: Path,
+    fresh_blocks: Callable[[], None],
+    until: Callable[[Callable[[], bool]], bool],
+    alive: Callable[[int], bool],
+) -> None:
+    file, out, hold = write(tmp_path, "well", "waits"), tmp_path / "out", tmp_path / "hold"
+    hold.touch()
+
+    # Ctrl-C, with one cell in flight: a word on how to go on, and no worker is left
+    run = command("run", file, "--out", out, "--workers", 1)
+    assert until(lambda: len(rows(out)) == 2)
+    workers = workers_of(run.pid)
+    assert len(workers) == 1
+    run.send_signal(signal.SIGINT)
+    shown, errors = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert f"Go on with: ablate run {file} --out {out}" in errors
+    assert "Traceback" not in shown + errors
+    assert until(lambda: not any(map(alive, workers)))
+    assert rows(out) == [("plain", "done"), ("well", "done")]
+
+    # the driver is killed: its workers end in the middle of their job, and the ledger is whole
+    run = command("run", file, "--out", out, "--workers", 1)
+    assert until(lambda: len(workers_of(run.pid)) == 1)
+    workers = workers_of(run.pid)
+    run.kill()
+    run.communicate()
+    assert until(lambda: not any(map(alive, workers))), "a worker goes on without its driver"
+    with sqlite3.connect(out / "ledger.sqlite") as ledger:
+        assert ledger.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+    # only the cell in flight was lost
+    hold.unlink()
+    done = ablate("run", file, "--out", out, "--workers", 1)
+    assert done.code == 0, done.err
+    assert executed(done.out) == (1, 5, 0)
+    assert rows(out) == [("plain", "done"), ("well", "done"), ("waits", "done")]
+
+
+def workers_of(pid: int) -> list[int]:
+    """The workers of this driver."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended since
+            parent = int((process / "stat").read_text().rpartition(") ")[2].split()[1])
+            if parent == pid and "ablate.run.worker" in (process / "cmdline").read_text():
+                found.append(int(process.name))
+    return found
+
+
+def test_killed_at_any_moment(command: Command, tmp_path: Path) -> None:
+    """What the ledger holds when the driver is killed at a moment of chance is whole, and is not lost."""
+    file, out = write(tmp_path, "well"), tmp_path / "out"
+    text = file.read_text().replace("resolutions: [8]", f"resolutions: {list(range(8, 208))}")
+    file.write_text(text.replace("  accuracy", "  # accuracy"))
+    kept = 0
+    for _ in range(2):
+        run = command("run", file, "--out", out)
+        deadline = time.monotonic() + 60
+        while len(rows(out, "complexity")) == kept and run.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(random.Random(kept).uniform(0, 0.3))
+        run.kill()
+        run.communicate()
+        found = rows(out, "complexity")
+        assert len(found) > kept
+        assert len(set(found)) <= 2
+        kept = len(found)
+        with sqlite3.connect(out / "ledger.sqlite") as ledger:
+            assert ledger.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            assert ledger.execute("SELECT COUNT(DISTINCT key) FROM rows").fetchone() == (kept,)
+
+
+# Cells that measure time run together; a stand-in for their worker shows what becomes of them.
+
+TIMED = """\
+input: {resolution: 8, channels: 1, classes: 10}
+defaults: {stem: overlap(stride=2), widths: [8], depths: [1]}
+layouts: {base: conv, other: pool, bad: identity}
+measure:
+  throughput: {resolutions: [8, 16], batch: 1, processes: 3, modes: [inference]}
+report: {baseline: base}
+"""
+
+
+class Stand:
+    """Takes the place of the worker; `fails(job)` gives the outcome of a job that fails."""
+
+    fails: Callable[[Json], Outcome | None]
+    jobs: list[Json]
+    limits: list[float | None]
+
+    def __init__(self, threads: int = 1, timeout: float | None = None):
+        Stand.limits.append(timeout)
+
+    def run(self, job: Json, progress: object = None) -> Outcome:
+        Stand.jobs.append(job)
+        failed = Stand.fails(job)
+        if failed is not None:
+            return failed
+        reasons = {"bad": "RuntimeError: broken"} if job["process"] == 1 and "bad" in job["layouts"] else {}
+        rounds = [{name: [0.001, 0.002] for name in job["layouts"] if name not in reasons}]
+        return Outcome("done", {"batch": 1, "rounds": rounds, "failed": reasons})
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def stand(monkeypatch: pytest.MonkeyPatch) -> type[Stand]:
+    Stand.fails, Stand.jobs, Stand.limits = staticmethod(lambda job: None), [], []  # type: ignore[assignment]
+    monkeypatch.setattr(execute, "Worker", Stand)
+    return Stand
+
+
+def timed(tmp_path: Path, timeout: float | None = None) -> dict[tuple[str, int], str]:
+    study = parse_study(TIMED)
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        execute.run_study(study, ledger, timeout=timeout)
+        frame = ledger.frame()
+    assert len(frame) == len(plan(study))
+    return {
+        (row["layout"], row["condition"]["resolution"]): f"{row['status']} {row['reason']}".strip()
+        for row in frame.to_dict("records")
+    }
+
+
+def test_layouts_of_one_condition_are_timed_together(tmp_path: Path, stand: type[Stand]) -> None:
+    found = timed(tmp_path, timeout=5)
+    assert len(stand.jobs) == 6, "three processes for each of two conditions"
+    assert list(stand.jobs[0]["layouts"]) == ["base", "other", "bad"]
+    assert list(stand.jobs[2]["layouts"]) == ["base", "other"], "what has failed is not tried again"
+    assert stand.limits[:3] == [15, 15, 10], "the limit is that of one cell"
+    for resolution in (8, 16):
+        assert found["base", resolution] == found["other", resolution] == "done"
+        assert found["bad", resolution] == "error RuntimeError: broken"
+
+
+@pytest.mark.parametrize("culprit", ["base", "bad"])
+def test_a_layout_that_kills_its_process_is_found(tmp_path: Path, stand: type[Stand], culprit: str) -> None:
+    crash = Outcome("crashed", {}, "the worker was killed")
+    stand.fails = staticmethod(lambda job: crash if culprit in job["layouts"] else None)  # type: ignore[assignment]
+    found = timed(tmp_path)
+    assert found[culprit, 8] == "crashed the worker was killed"
+    assert found["other", 8] == "done"
+
+
+def test_when_all_are_killed_the_study_ends_all_the_same(tmp_path: Path, stand: type[Stand]) -> None:
+    stand.fails = staticmethod(lambda job: Outcome("oom", {}, "full"))  # type: ignore[assignment]
+    assert set(timed(tmp_path).values()) == {"oom full"}
