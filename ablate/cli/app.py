@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,17 +33,6 @@ LayoutText = Annotated[
 StudyFile = Annotated[
     str, typer.Argument(metavar="FILE", help="A study's YAML file, or a shipped study's name.")
 ]
-FromStudy = Annotated[
-    str | None, typer.Option("--study", metavar="FILE", help="Take layouts by name from this study.")
-]
-Widths = Annotated[str | None, typer.Option(help="Channels of each stage: 64,128,320,512.")]
-Depths = Annotated[str | None, typer.Option(help="Blocks of each stage: 2,2,2,2.")]
-Heads = Annotated[str | None, typer.Option(help="Attention heads, one number or one per stage.")]
-HeadDim = Annotated[int | None, typer.Option(help="Channels per head aimed at, where --heads is not given.")]
-MlpRatio = Annotated[str | None, typer.Option(help="FFN expansion, one number or one per stage: 8,8,4,4.")]
-Ffn = Annotated[str | None, typer.Option(help="FFN: mlp or conv.")]
-Norm = Annotated[str | None, typer.Option(help="Norm: layer or batch.")]
-Stem = Annotated[str | None, typer.Option(help="Stem, such as 'overlap(stride=2)'.")]
 Resolution = Annotated[int, typer.Option(min=1, help="Height and width of the input in pixels.")]
 Channels = Annotated[int, typer.Option(min=1, help="Channels of the input.")]
 Classes = Annotated[int, typer.Option(min=1, help="Outputs of the classifier.")]
@@ -50,7 +42,37 @@ BlockFiles = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 
 
-_SETTINGS = ("widths", "depths", "heads", "head_dim", "mlp_ratio", "stem", "ffn", "norm")
+# Options that describe a layout, beside its text; every command with a layout takes them.
+_LAYOUT_OPTIONS: dict[str, Any] = {
+    "widths": Annotated[str | None, typer.Option(help="Channels of each stage: 64,128,320,512.")],
+    "depths": Annotated[str | None, typer.Option(help="Blocks of each stage: 2,2,2,2.")],
+    "heads": Annotated[str | None, typer.Option(help="Attention heads, one number or one per stage.")],
+    "head_dim": Annotated[int | None, typer.Option(help="Channels per head aimed at, without --heads.")],
+    "mlp_ratio": Annotated[str | None, typer.Option(help="FFN expansion, one number or one per stage.")],
+    "stem": Annotated[str | None, typer.Option(help="Stem, such as 'overlap(stride=2)'.")],
+    "downsample": Annotated[str | None, typer.Option(help="Part before stages 2, 3, ...: 'overlap'.")],
+    "ffn": Annotated[str | None, typer.Option(help="FFN: mlp or conv.")],
+    "norm": Annotated[str | None, typer.Option(help="Norm: layer or batch.")],
+    "study": Annotated[str | None, typer.Option(metavar="FILE", help="Take layouts by name from a study.")],
+}
+
+
+def with_layout_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that describe a layout; `read_layout` takes them from its context."""
+
+    @wraps(command)
+    def call(*args: Any, **kwargs: Any) -> None:
+        command(*args, **{key: value for key, value in kwargs.items() if key not in _LAYOUT_OPTIONS})
+
+    signature = inspect.signature(command, eval_str=True)
+    options = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        for name, kind in _LAYOUT_OPTIONS.items()
+    ]
+    shown = signature.replace(parameters=[*signature.parameters.values(), *options])
+    call.__signature__ = shown  # type: ignore[attr-defined]
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in shown.parameters.values()}
+    return call
 
 
 def read_layout(context: typer.Context, text: str) -> Layout:
@@ -61,9 +83,9 @@ def read_layout(context: typer.Context, text: str) -> Layout:
     from ablate.layout.errors import AblateError, did_you_mean
     from ablate.layout.layout import Layout
 
-    options = {key: context.params[key] for key in _SETTINGS if context.params.get(key) is not None}
+    options = {key: context.params[key] for key in _LAYOUT_OPTIONS if context.params[key] is not None}
+    study = options.pop("study", None)
     settings = _lists(options)
-    study = context.params["study"]
     if study is None:
         return Layout(text, **settings)
     from ablate.layout.load import load_study

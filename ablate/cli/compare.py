@@ -11,25 +11,18 @@ from ablate.cli.app import (
     AsJson,
     Channels,
     Classes,
-    Depths,
-    Ffn,
-    FromStudy,
-    HeadDim,
-    Heads,
     LayoutText,
-    MlpRatio,
-    Norm,
     Resolution,
-    Stem,
-    Widths,
     app,
     read_layout,
+    with_layout_options,
 )
 
 Batch = Annotated[int, typer.Option(min=1, help="Images at once, for the memory.")]
 
 
 @app.command()
+@with_layout_options
 def match(
     context: typer.Context,
     layout: LayoutText,
@@ -40,15 +33,6 @@ def match(
     by: Annotated[
         Literal["width", "depth", "expansion"], typer.Option(help="The dimension that is changed.")
     ] = "width",
-    widths: Widths = None,
-    depths: Depths = None,
-    heads: Heads = None,
-    head_dim: HeadDim = None,
-    mlp_ratio: MlpRatio = None,
-    stem: Stem = None,
-    ffn: Ffn = None,
-    norm: Norm = None,
-    study: FromStudy = None,
     resolution: Resolution = 224,
     batch: Batch = 1,
     channels: Channels = 3,
@@ -88,19 +72,11 @@ def match(
 
 
 @app.command()
+@with_layout_options
 def diff(
     context: typer.Context,
     first: Annotated[str, typer.Argument(metavar="A", help="A layout, or with --study a layout's name.")],
     second: Annotated[str, typer.Argument(metavar="B", help="The layout it is compared to.")],
-    widths: Widths = None,
-    depths: Depths = None,
-    heads: Heads = None,
-    head_dim: HeadDim = None,
-    mlp_ratio: MlpRatio = None,
-    stem: Stem = None,
-    ffn: Ffn = None,
-    norm: Norm = None,
-    study: FromStudy = None,
     resolution: Resolution = 224,
     batch: Batch = 1,
     channels: Channels = 3,

@@ -12,21 +12,13 @@ from ablate.cli.app import (
     BlockFiles,
     Channels,
     Classes,
-    Depths,
-    Ffn,
-    FromStudy,
-    HeadDim,
-    Heads,
     LayoutText,
-    MlpRatio,
-    Norm,
     Resolution,
-    Stem,
-    Widths,
     app,
     load_blocks,
     read_block,
     read_layout,
+    with_layout_options,
 )
 
 if TYPE_CHECKING:
@@ -34,18 +26,10 @@ if TYPE_CHECKING:
 
 
 @app.command()
+@with_layout_options
 def cost(
     context: typer.Context,
     layout: LayoutText,
-    widths: Widths = None,
-    depths: Depths = None,
-    heads: Heads = None,
-    head_dim: HeadDim = None,
-    mlp_ratio: MlpRatio = None,
-    stem: Stem = None,
-    ffn: Ffn = None,
-    norm: Norm = None,
-    study: FromStudy = None,
     resolution: Resolution = 224,
     batch: Annotated[int, typer.Option(min=1, help="Images at once, for the memory.")] = 1,
     channels: Channels = 3,
