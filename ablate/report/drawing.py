@@ -180,7 +180,8 @@ def mark(
     ]
     for index, crossover in enumerate(inside):
         if crossover.low is not None and crossover.high is not None:
-            panel.axvspan(crossover.low, crossover.high, color=INK, alpha=0.08, linewidth=0)
+            ends, height = (crossover.low, crossover.high), crossover.value / scale
+            panel.plot(ends, (height, height), "-|", color=INK, linewidth=0.9, markersize=5, zorder=5)
         place = (crossover.resolution, crossover.value / scale)
         panel.plot(*place, marker="o", markersize=8, markerfacecolor="none", markeredgecolor=INK, zorder=5)
         label = f"{crossover.resolution:.0f}"
@@ -216,7 +217,8 @@ def marked(quantities: Collection[str], crossovers: Sequence[Crossover]) -> str:
         f"{c.cheaper} needs less than {c.dearer} from {c.resolution:.0f} px{_kernel(c.quantity)}"
         for c in mine
     ]
-    return " Circles: " + "; ".join(parts) + "."
+    bars = ", with the interval as a bar" if any(c.low is not None for c in mine) else ""
+    return f" Circles{bars}: {'; '.join(parts)}."
 
 
 def _kernel(quantity: str) -> str:
