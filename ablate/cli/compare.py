@@ -46,7 +46,7 @@ def match(
     Example: `ablate match "alternate(conv, key_only)" --params 13.1M --by width`
     """
     from ablate.cli.print_comparison import print_match
-    from ablate.cost.match import match_layout
+    from ablate.cost.match.solve import match_layout
     from ablate.layout.quantity import parse_quantity
 
     described = read_layout(context, layout)
@@ -90,7 +90,7 @@ def diff(
     Example: `ablate diff "alternate(conv, softmax)" "alternate(conv, key_only)" --resolution 512`
     """
     from ablate.cli.print_comparison import print_diff
-    from ablate.cost.diff import diff as compare
+    from ablate.cost.compare.diff import diff as compare
 
     a, b = (read_layout(context, text) for text in (first, second))
     found = compare(a, b, resolution, channels=channels, classes=classes, batch=batch)

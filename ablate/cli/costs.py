@@ -97,8 +97,8 @@ def blocks(
     """
     from ablate.cli.print_costs import block_record, print_blocks
     from ablate.cli.terminal import progress
-    from ablate.cost.formula import UNITS
-    from ablate.cost.formula_table import complexity_table_latex
+    from ablate.cost.formula.find import UNITS
+    from ablate.cost.formula.latex import complexity_table_latex
     from blocks import entries
 
     load_blocks(files)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ablate.cli.terminal import console, print_table
-from ablate.cost.diff import LayoutDiff
-from ablate.cost.match import MatchResult
-from ablate.cost.shares import Costs
+from ablate.cost.compare.diff import LayoutDiff
+from ablate.cost.compare.shares import Costs
+from ablate.cost.match.solve import MatchResult
 from ablate.report.numbers import scaled, significant
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ablate.cli.terminal import console, errors, print_table
 from ablate.contract import Verdict, uncounted_operators
-from ablate.cost.formula import Quantity, formulas, size_arguments
+from ablate.cost.formula.find import Quantity, formulas, size_arguments
 from ablate.layout.call import BlockCall
 from ablate.report.numbers import scaled
 from blocks import Entry

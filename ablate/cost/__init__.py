@@ -1,14 +1,14 @@
 """Exact costs: MACs, parameters, element-wise work, bytes and memory, counted without a device."""
 
 from ablate.cost.count import Count, Tally, count
-from ablate.cost.formula import Formula, formulas
-from ablate.cost.formula_table import complexity_table_latex
-from ablate.cost.kernel import KERNELS, Kernel, attention_kernel, device_kernel
+from ablate.cost.formula.find import Formula, formulas
+from ablate.cost.formula.latex import complexity_table_latex
 from ablate.cost.layouts import LayoutCost, Row, layout_cost
-from ablate.cost.memory import Memory, trace_memory
+from ablate.cost.memory.trace import Memory, trace_memory
+from ablate.cost.operators.kernel import KERNELS, Kernel, attention_kernel, device_kernel
+from ablate.cost.operators.rules import register_macs
 from ablate.cost.parts import PartCost, part_cost
 from ablate.cost.roofline import MachinePeak, arithmetic_intensity, machine_peak, roofline_seconds
-from ablate.cost.rules import register_macs
 
 __all__ = [
     "KERNELS",

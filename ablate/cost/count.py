@@ -12,18 +12,18 @@ from torch import nn
 from torch._ops import HigherOrderOperator, OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ablate.cost.classes import Work, classify, elementwise, moved_bytes, tensors
-from ablate.cost.faithful import execute
-from ablate.cost.kernel import Kernel, attention_kernel
-from ablate.cost.replica import meta_replica, real_replica
-from ablate.cost.rules import RULES
+from ablate.cost.operators.classes import Work, classify, elementwise, moved_bytes, tensors
+from ablate.cost.operators.faithful import execute
+from ablate.cost.operators.kernel import Kernel, attention_kernel
+from ablate.cost.operators.replica import meta_replica, real_replica
+from ablate.cost.operators.rules import RULES
 from ablate.layout.errors import AblateError
 
 
 @dataclass(frozen=True)
 class Tally:
-    """Work of some operators: MACs of contractions, element-wise operations as `ablate.cost.classes`
-    prices them.
+    """Work of some operators: MACs of contractions, and element-wise operations as priced by
+    `ablate.cost.operators.classes`.
     """
 
     macs: int = 0

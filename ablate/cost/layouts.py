@@ -8,11 +8,11 @@ from functools import cached_property
 from typing import Any
 
 from ablate.cost import whole
-from ablate.cost.chain import inference_peak, training_memory
 from ablate.cost.count import Tally
-from ablate.cost.kernel import KERNELS, Kernel, device_kernel
-from ablate.cost.links import Border, OptimizerTrace, TrainingTrace, trace_loss
-from ablate.cost.memory import Memory
+from ablate.cost.memory.chain import inference_peak, training_memory
+from ablate.cost.memory.links import Border, OptimizerTrace, TrainingTrace, trace_loss
+from ablate.cost.memory.trace import Memory
+from ablate.cost.operators.kernel import KERNELS, Kernel, device_kernel
 from ablate.cost.parts import PartCost, cost_of_link, image_border, trace_chain
 from ablate.layout.errors import AblateError
 from ablate.layout.layout import Layout
@@ -52,8 +52,8 @@ class LayoutCost:
     """What a layout costs at one resolution and batch size.
 
     `macs` are multiply-accumulates of contractions in a forward pass, `flops` twice as many; `elementwise`
-    the operations that are no contractions (price list in `ablate.cost.classes`), `bytes` what all operators
-    read and write, `activations` the output elements of contractions. All are for the whole batch.
+    the operations that are no contractions (price list in `ablate.cost.operators.classes`), `bytes` what all
+    operators read and write, `activations` the output elements of contractions. All are for the whole batch.
     `training_macs` and `memory` are worked out when they are first asked for.
     """
 

@@ -10,8 +10,7 @@ import torch
 from torch import nn
 
 from ablate.cost.count import CountingMode, Tally, run_pass
-from ablate.cost.kernel import Kernel
-from ablate.cost.links import (
+from ablate.cost.memory.links import (
     Border,
     InferenceTrace,
     OptimizerTrace,
@@ -20,7 +19,8 @@ from ablate.cost.links import (
     trace_optimizer,
     trace_training_link,
 )
-from ablate.cost.memory import Memory, module_tensors, storage_bytes, trace_memory
+from ablate.cost.memory.trace import Memory, module_tensors, storage_bytes, trace_memory
+from ablate.cost.operators.kernel import Kernel
 from ablate.model import Part, build_part
 
 _REMEMBERED = 1 << 16  # costs are small; modules are not, so that fewer of them are kept

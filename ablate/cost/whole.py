@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from ablate.cost.count import Count, Tally, count
-from ablate.cost.kernel import Kernel
-from ablate.cost.memory import Memory, trace_memory
+from ablate.cost.memory.trace import Memory, trace_memory
+from ablate.cost.operators.kernel import Kernel
 from ablate.layout.errors import AblateError
 
 

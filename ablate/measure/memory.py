@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ablate.cost.kernel import Kernel, attention_kernel
-from ablate.cost.memory import adamw, cross_entropy, module_tensors, storage_bytes
+from ablate.cost.memory.trace import adamw, cross_entropy, module_tensors, storage_bytes
+from ablate.cost.operators.kernel import Kernel, attention_kernel
 from ablate.layout.errors import AblateError
 from ablate.measure import device as devices
 

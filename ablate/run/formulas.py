@@ -13,7 +13,7 @@ from ablate.run.ledger import Ledger
 from ablate.run.plan import block_sources, code_hash
 
 if TYPE_CHECKING:
-    from ablate.cost.formula import Formula, Quantity
+    from ablate.cost.formula.find import Formula, Quantity
 
 FACT = "formulas"
 _FIRST: tuple[Quantity, ...] = ("params", "macs")
@@ -52,7 +52,7 @@ def formula_rows(calls: list[BlockCall], seconds: float = _SECONDS) -> list[Json
 
 
 def _row(call: BlockCall, quantities: tuple[Quantity, ...]) -> Json:
-    from ablate.cost.formula import formulas
+    from ablate.cost.formula.find import formulas
 
     try:
         found = formulas(call, quantities)

@@ -51,8 +51,8 @@ def _machine_peak(layouts: dict[str, Layout], condition: Json, job: Json, progre
 
 def _scaling(layouts: dict[str, Layout], condition: Json, job: Json, progress: Progress) -> Json:
     """Curves and crossovers of the first layout against the last one, the baseline, with the study's peak."""
+    from ablate.cost.compare.scaling import scaling
     from ablate.cost.roofline import MachinePeak
-    from ablate.cost.scaling import scaling
 
     peak = {key: job["peak"][key] for key in ("macs_per_second", "bytes_per_second", "device", "threads")}
     layout, *_ = found = list(layouts.values())
@@ -70,7 +70,7 @@ def _scaling(layouts: dict[str, Layout], condition: Json, job: Json, progress: P
 
 def _audit(layouts: dict[str, Layout], condition: Json, job: Json, progress: Progress) -> Json:
     from ablate.cost.audit import audit
-    from ablate.cost.published import compare_published, published
+    from ablate.cost.audit.published import compare_published, published
 
     (layout,) = layouts.values()
     table = audit(

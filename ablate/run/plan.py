@@ -18,11 +18,12 @@ from ablate.run.cell import Cell, CellKind, Json, digest
 from blocks.registry import Kind, source_hash
 
 # What a kind of measurement is made by: changing one of these files makes its old rows stale.
+_COUNTING = ("cost", "cost/operators", "cost/memory", "model.py")
 _CODE: dict[CellKind, tuple[str, ...]] = {
-    "complexity": ("cost", "model.py"),
-    "scaling": ("cost", "model.py"),
-    "audit": ("cost", "cost/audit", "model.py"),
-    "memory": ("cost", "measure/memory.py", "model.py"),
+    "complexity": _COUNTING,
+    "scaling": (*_COUNTING, "cost/compare"),
+    "audit": (*_COUNTING, "cost/audit"),
+    "memory": (*_COUNTING, "measure/memory.py"),
     "throughput": (
         "measure/throughput.py", "measure/latency.py", "measure/device.py", "measure/environment.py",
         "model.py",

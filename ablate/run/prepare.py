@@ -23,7 +23,7 @@ def prepare(study: Study) -> Prepared:
     """
     if study.match is None:
         return Prepared(study)
-    from ablate.cost.match import match_layouts
+    from ablate.cost.match.solve import match_layouts
 
     layouts, results, problems = match_layouts(study.layouts, study.match, study.input)
     if problems:

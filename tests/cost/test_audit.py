@@ -16,7 +16,7 @@ from torch import nn
 from ablate import Layout
 from ablate.cost.audit import audit, rules
 from ablate.cost.audit.table import RULE_OF_THUMB, AuditTable
-from ablate.cost.rules import RULES
+from ablate.cost.operators.rules import RULES
 
 TOOLS = ("fvcore", "ptflops (pytorch)", "ptflops (aten)", "FlopCounterMode")
 aten = torch.ops.aten

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ablate.cost import count, register_macs
-from ablate.cost.rules import RULES
+from ablate.cost.operators.rules import RULES
 from ablate.layout.errors import AblateError
 
 GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text())

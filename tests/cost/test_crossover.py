@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablate.cost.crossover import crossover, crossovers
-from ablate.cost.curves import Curve, curves, total_stride
+from ablate.cost.compare.crossover import crossover, crossovers
+from ablate.cost.compare.curves import Curve, curves, total_stride
 from ablate.cost.layouts import layout_cost
 from ablate.cost.roofline import MachinePeak, roofline_seconds
 from ablate.layout.layout import Layout

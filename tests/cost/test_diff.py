@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablate.cost.alignment import GAP, align
-from ablate.cost.diff import LayoutDiff, diff
+from ablate.cost.compare.alignment import GAP, align
+from ablate.cost.compare.diff import LayoutDiff, diff
+from ablate.cost.compare.shares import Costs
 from ablate.cost.layouts import layout_cost
 from ablate.cost.roofline import MachinePeak, roofline_seconds
-from ablate.cost.shares import Costs
 from ablate.layout.layout import Layout
 
 PEAK = MachinePeak(5e10, 1e10, "imaginary", 1)

@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ablate.cost import attention_kernel, device_kernel
-from ablate.cost.kernel import fused_can_serve
+from ablate.cost.operators.kernel import fused_can_serve
 
 FUSED = "aten._scaled_dot_product_flash_attention_for_cpu.default"
 

@@ -12,8 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablate.cost.match import BudgetError, Neighbour, match_layout, match_layouts
-from ablate.cost.memory import trace_memory
+from ablate.cost.match.solve import BudgetError, Neighbour, match_layout, match_layouts
+from ablate.cost.memory.trace import trace_memory
 from ablate.layout.errors import AblateError
 from ablate.layout.layout import Layout
 from ablate.layout.study import Input, Match

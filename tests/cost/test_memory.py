@@ -13,9 +13,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import blocks
 from ablate import Layout
 from ablate.cost import attention_kernel, layout_cost, trace_memory
-from ablate.cost.classes import tensors
-from ablate.cost.faithful import execute
-from ablate.cost.memory import adamw, module_tensors, storage_bytes
+from ablate.cost.memory.trace import adamw, module_tensors, storage_bytes
+from ablate.cost.operators.classes import tensors
+from ablate.cost.operators.faithful import execute
 from ablate.model import build
 
 VARIANTS = ("key_only(gate=global)", "key_only(gate=decay)", "window(size=4, shift=true)")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from ablate.cost.published import PublishedFigure, compare_published, find_published, published
+from ablate.cost.audit.published import PublishedFigure, compare_published, find_published, published
 
 
 def figure(model: str) -> PublishedFigure:

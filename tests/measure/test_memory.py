@@ -14,8 +14,8 @@ import timm
 import torch
 from torch import nn
 
-from ablate.cost.kernel import Kernel
-from ablate.cost.memory import trace_memory
+from ablate.cost.memory.trace import trace_memory
+from ablate.cost.operators.kernel import Kernel
 from ablate.layout.errors import AblateError
 from ablate.layout.layout import Layout
 from ablate.measure.memory import measure_memory

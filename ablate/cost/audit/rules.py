@@ -1,7 +1,7 @@
 """MACs of the matmul-like operators, from shapes alone.
 
 These are the rules that the other tools lack, written a second time and apart from those of
-`ablate.cost.rules`: a mistake in one of the two shows up as a disagreement.
+`ablate.cost.operators.rules`: a mistake in one of the two shows up as a disagreement.
 """
 
 from __future__ import annotations

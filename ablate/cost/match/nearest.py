@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from ablate.cost.dials import Dial, Dials, Scaling
+from ablate.cost.match.dials import Dial, Dials, Scaling
 from ablate.layout.layout import Layout
 
 

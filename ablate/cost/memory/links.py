@@ -12,7 +12,7 @@ there with
   the layout it has in the chain.
 
 Whether the link keeps its input or its output for the backward pass is not guessed: the storages are alive
-after the references to them are gone, or they are not. `ablate.cost.chain` puts the links together.
+after the references to them are gone, or they are not. `ablate.cost.memory.chain` puts the links together.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from typing import Any, TypeAlias
 import torch
 from torch import nn
 
-from ablate.cost.classes import tensors
-from ablate.cost.kernel import Kernel, attention_kernel
-from ablate.cost.memory import (
+from ablate.cost.memory.trace import (
     OptimizerFactory,
     adamw,
     cross_entropy,
     module_tensors,
     storage_bytes,
 )
-from ablate.cost.tracker import StorageTracker
+from ablate.cost.memory.tracker import StorageTracker
+from ablate.cost.operators.classes import tensors
+from ablate.cost.operators.kernel import Kernel, attention_kernel
 
 Strides: TypeAlias = tuple[int, ...]
 

@@ -23,9 +23,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ablate.cost.classes import tensors
-from ablate.cost.kernel import Kernel, attention_kernel
-from ablate.cost.tracker import StorageTracker
+from ablate.cost.memory.tracker import StorageTracker
+from ablate.cost.operators.classes import tensors
+from ablate.cost.operators.kernel import Kernel, attention_kernel
 
 OptimizerFactory: TypeAlias = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 

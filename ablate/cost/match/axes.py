@@ -8,11 +8,11 @@ from typing import Literal, TypeAlias
 
 import torch
 
-from ablate.cost.chain import inference_peak
-from ablate.cost.kernel import attention_kernel
 from ablate.cost.layouts import LayoutCost, layout_cost
-from ablate.cost.memory import module_tensors, storage_bytes
-from ablate.cost.tracker import StorageTracker
+from ablate.cost.memory.chain import inference_peak
+from ablate.cost.memory.trace import module_tensors, storage_bytes
+from ablate.cost.memory.tracker import StorageTracker
+from ablate.cost.operators.kernel import attention_kernel
 from ablate.cost.whole import WholeModel
 from ablate.layout.layout import Layout
 from ablate.model import Part, build_part, parts

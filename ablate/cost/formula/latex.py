@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sympy
 
 import blocks
-from ablate.cost.formula import Formula, Quantity, formulas, size_arguments
+from ablate.cost.formula.find import Formula, Quantity, formulas, size_arguments
 from ablate.layout.call import BlockCall
 
 HEADINGS: dict[Quantity, str] = {

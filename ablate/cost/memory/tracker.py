@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ablate.cost.classes import tensors
-from ablate.cost.faithful import execute
+from ablate.cost.operators.classes import tensors
+from ablate.cost.operators.faithful import execute
 
 
 class StorageTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]

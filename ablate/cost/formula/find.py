@@ -21,10 +21,10 @@ from torch import nn
 
 import blocks
 from ablate.cost.count import CountingMode, run_pass
-from ablate.cost.kernel import Kernel
-from ablate.cost.links import TrainingTrace, trace_inference_link, trace_training_link
+from ablate.cost.formula.polynomial import Axis, NoClosedForm, Point, interpolate, symbol
+from ablate.cost.memory.links import TrainingTrace, trace_inference_link, trace_training_link
+from ablate.cost.operators.kernel import Kernel
 from ablate.cost.parts import image_border
-from ablate.cost.polynomial import Axis, NoClosedForm, Point, interpolate, symbol
 from ablate.layout.call import BlockCall
 from ablate.layout.errors import AblateError
 

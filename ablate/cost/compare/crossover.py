@@ -16,7 +16,7 @@ from fractions import Fraction
 from itertools import combinations, groupby, pairwise
 from typing import Any, Literal, TypeAlias
 
-from ablate.cost.curves import Curve, Quantity, Value
+from ablate.cost.compare.curves import Curve, Quantity, Value
 
 Method: TypeAlias = Literal["polynomial", "bisection", "listed"]
 _POINTS = 5  # costs grow with the fourth power of the resolution at most, so five counts fix a polynomial

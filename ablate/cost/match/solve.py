@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ablate.cost.budget import AXES, Axis, measures
-from ablate.cost.dials import By, scaling
-from ablate.cost.nearest import Search
+from ablate.cost.match.axes import AXES, Axis, measures
+from ablate.cost.match.dials import By, scaling
+from ablate.cost.match.nearest import Search
 from ablate.layout.errors import AblateError, Problem
 from ablate.layout.layout import Layout
 from ablate.layout.quantity import format_quantity

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from ablate.cost.kernel import KERNELS, Kernel
 from ablate.cost.layouts import LayoutCost
-from ablate.cost.links import Border, trace_loss
+from ablate.cost.memory.links import Border, trace_loss
+from ablate.cost.operators.kernel import KERNELS, Kernel
 from ablate.cost.roofline import MachinePeak, roofline_seconds
 from ablate.cost.whole import WholeModel
 from ablate.model import Part

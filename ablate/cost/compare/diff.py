@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from ablate.cost.alignment import align
-from ablate.cost.kernel import KERNELS, Kernel
+from ablate.cost.compare.alignment import align
+from ablate.cost.compare.shares import Costs, Link, Peak, inference_peak_of, links, total_costs
 from ablate.cost.layouts import layout_cost
+from ablate.cost.operators.kernel import KERNELS, Kernel
 from ablate.cost.roofline import MachinePeak, machine_peak
-from ablate.cost.shares import Costs, Link, Peak, inference_peak_of, links, total_costs
 from ablate.layout.layout import Layout
 
 Change: TypeAlias = Literal["swap", "insert", "remove", "resize"]

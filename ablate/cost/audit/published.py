@@ -81,7 +81,7 @@ class PublishedRow:
 @cache
 def published() -> tuple[PublishedFigure, ...]:
     """The table that ships with the package, in its order."""
-    with (files("ablate.cost") / "published.csv").open(encoding="utf-8") as lines:
+    with (files("ablate.cost.audit") / "published.csv").open(encoding="utf-8") as lines:
         return tuple(
             PublishedFigure(
                 row["model"],

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
-from ablate.cost.crossover import Crossover, crossover
-from ablate.cost.curves import Curve, counted, curves
+from ablate.cost.compare.crossover import Crossover, crossover
+from ablate.cost.compare.curves import Curve, counted, curves
 from ablate.cost.layouts import layout_cost
 from ablate.cost.roofline import MachinePeak, roofline_seconds
 from ablate.layout.layout import Layout

@@ -19,12 +19,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ablate.cost.links import InferenceTrace, OptimizerTrace, TrainingTrace
+from ablate.cost.memory.links import InferenceTrace, OptimizerTrace, TrainingTrace
 
 
 @dataclass(frozen=True)
 class ChainMemory:
-    """Bytes, as `ablate.cost.memory` defines them."""
+    """Bytes, as `ablate.cost.memory.trace` defines them."""
 
     saved_activations: int
     training_peak: int

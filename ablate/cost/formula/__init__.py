@@ -1,0 +1,1 @@
+"""Exact formulas of a block's cost, found by rational interpolation, and their LaTeX table."""
