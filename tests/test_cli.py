@@ -118,6 +118,19 @@ def test_cost_of_a_layout(ablate: Command) -> None:
         assert {"inference_peak", "saved_activations", "training_peak"} <= set(found["memory"][kernel])
 
 
+@pytest.mark.parametrize("options", [("timm:resnet18",), ("conv", "--norm", "batch")], ids=" ".join)
+def test_batch_norm_on_a_single_value(ablate: Command, options: tuple[str, ...]) -> None:
+    """At 32 px the last features are 1 x 1: PyTorch would not train on one such image, but it has a cost."""
+    one, two = (
+        json.loads(ablate("cost", *options, "--resolution", 32, "--batch", batch, "--json").out)
+        for batch in (1, 2)
+    )
+    assert one["macs"] > 0
+    for kernel in ("fused", "math"):
+        saved = [found["memory"][kernel]["saved_activations"] for found in (one, two)]
+        assert 1.8 < saved[1] / saved[0] <= 2
+
+
 def test_blocks(ablate: Command) -> None:
     found = {block["name"]: block for block in json.loads(ablate("blocks", "--json").out)}
     assert {"key_only", "softmax", "sra", "window", "linear", "conv", "mbconv", "convnext", "pool"} <= set(

@@ -12,6 +12,7 @@ from torch import nn
 from torch._ops import HigherOrderOperator, OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ablate.cost.operators.batch_norm import single_values
 from ablate.cost.operators.classes import Work, classify, elementwise, moved_bytes, tensors
 from ablate.cost.operators.faithful import execute
 from ablate.cost.operators.kernel import Kernel, attention_kernel
@@ -150,7 +151,7 @@ def run_pass(mode: CountingMode, module: nn.Module, x: torch.Tensor, training: b
             with torch.no_grad(), mode:
                 return module(x)
         with torch.enable_grad():
-            with mode:
+            with single_values(), mode:
                 out = module(x)
             ends = [end for end in tensors(out) if end.requires_grad]
             gradients = [torch.ones_like(end) for end in ends]

@@ -31,6 +31,7 @@ from ablate.cost.memory.trace import (
     storage_bytes,
 )
 from ablate.cost.memory.tracker import StorageTracker
+from ablate.cost.operators.batch_norm import single_values
 from ablate.cost.operators.classes import tensors
 from ablate.cost.operators.kernel import Kernel, attention_kernel
 
@@ -142,7 +143,7 @@ def trace_training_link(
     seed = torch.empty((), device="meta")
     image = given.make()
     tracker = StorageTracker([*module_tensors(link), image])
-    with torch.enable_grad(), attention_kernel(kernel), tracker:
+    with torch.enable_grad(), attention_kernel(kernel), single_values(), tracker:
         x = image if first else _Source.apply(token, given, seen)
         entered, passed = tracker.set_apart(x), x.untyped_storage()._cdata
         out = link(x)

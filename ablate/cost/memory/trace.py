@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ablate.cost.memory.tracker import StorageTracker
+from ablate.cost.operators.batch_norm import single_values
 from ablate.cost.operators.classes import tensors
 from ablate.cost.operators.kernel import Kernel, attention_kernel
 
@@ -77,7 +78,7 @@ def trace_memory(
         stepper.zero_grad(set_to_none=True)
         tracker.reset_peak()
         state = tracker.current
-        with torch.enable_grad(), attention_kernel(kernel), tracker:
+        with torch.enable_grad(), attention_kernel(kernel), single_values(), tracker:
             saved, loss = _forward_backward(module, image, target, tracker)
             stepper.step()
             del loss  # a training loop holds it until here
