@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 import pytest
 
+# Before torch is imported: test processes share the cores, and threads that wait for each other are slow.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from ablate.cli import main
 from blocks import registry
 
