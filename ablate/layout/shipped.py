@@ -16,6 +16,12 @@ def shipped_studies() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
+def study_name(path: Path) -> str:
+    """What a user calls this file: the name of a shipped study, else the path."""
+    names = [name for name, shipped in shipped_studies().items() if shipped == path.resolve()]
+    return names[0] if names else str(path)
+
+
 def find_study(name: str) -> Path:
     """The file that `name` means: a path, or the name of a shipped study.
 

@@ -52,7 +52,7 @@ def provenance(device: str | None = None, threads: int | None = None) -> Provena
         load_average=load_average(),
         git_commit=commit,
         git_dirty=dirty,
-        command=" ".join(sys.argv),
+        command=" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     )
 
 

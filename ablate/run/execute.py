@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from ablate.layout.errors import AblateError
+from ablate.layout.shipped import study_name
 from ablate.layout.study import Study
 from ablate.measure.latency import ProcessSamples, combine
 from ablate.measure.provenance import load_average, provenance
@@ -210,7 +211,7 @@ def _facts(study: Study) -> Json:
         "layouts": {name: layout.text for name, layout in study.layouts.items()},
         "reference": study.input.resolution,
         "source": study.text,
-        "file": str(study.path or ""),
+        "file": study_name(study.path) if study.path is not None else "",
     }
 
 

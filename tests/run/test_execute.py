@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from ablate.layout.load import parse_study
+from ablate.layout.shipped import shipped_studies, study_name
 from ablate.run import execute
 from ablate.run.cell import Json, Outcome
 from ablate.run.ledger import Ledger
@@ -307,3 +308,9 @@ def test_a_layout_that_kills_its_process_is_found(tmp_path: Path, stand: type[St
 def test_when_all_are_killed_the_study_ends_all_the_same(tmp_path: Path, stand: type[Stand]) -> None:
     stand.fails = staticmethod(lambda job: Outcome("oom", {}, "full"))  # type: ignore[assignment]
     assert set(timed(tmp_path).values()) == {"oom full"}
+
+
+def test_a_shipped_study_is_called_by_its_name(tmp_path: Path) -> None:
+    shipped = shipped_studies()["quickstart"]
+    assert study_name(shipped) == "quickstart"
+    assert study_name(tmp_path / "quickstart.yaml") == str(tmp_path / "quickstart.yaml")
