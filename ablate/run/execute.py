@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from pathlib import Path
 
 from ablate.layout.errors import AblateError
 from ablate.layout.shipped import study_name
@@ -207,7 +208,9 @@ def _facts(study: Study) -> Json:
     return {
         "name": study.name,
         "baseline": baseline(study),
-        "warnings": list(study.warnings),
+        "warnings": [
+            warning.replace(str(study.path), Path(study.path or "").name) for warning in study.warnings
+        ],
         "layouts": {name: layout.text for name, layout in study.layouts.items()},
         "reference": study.input.resolution,
         "source": study.text,
