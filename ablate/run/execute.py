@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from pathlib import Path
 
 from ablate.layout.errors import AblateError
 from ablate.layout.shipped import study_name
@@ -205,12 +204,11 @@ def _failure(reason: str) -> Outcome:
 
 def _facts(study: Study) -> Json:
     """What a report says about the study as a whole."""
+    folder = f"{study.path.parent}/" if study.path is not None else ""
     return {
         "name": study.name,
         "baseline": baseline(study),
-        "warnings": [
-            warning.replace(str(study.path), Path(study.path or "").name) for warning in study.warnings
-        ],
+        "warnings": [warning.removeprefix(folder) for warning in study.warnings],
         "layouts": {name: layout.text for name, layout in study.layouts.items()},
         "reference": study.input.resolution,
         "source": study.text,
