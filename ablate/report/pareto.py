@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 
 from ablate.report import style
 from ablate.report.metrics import METRICS
-from ablate.report.numbers import significant
+from ablate.report.numbers import with_error
 from ablate.report.style import GREY, RED, SKY
 from ablate.report.table import Cell, Column, Table, number
 
+_SMALLER = {"(G)": "(M)", "(M)": "(k)"}
 _ALIASES = {"accuracy": "top1", "memory": "peak"}
 
 
@@ -59,8 +60,8 @@ def pareto_figure(trials: pd.DataFrame, objectives: Sequence[str]) -> Figure:
     smaller = split_objective(objectives[0])[1]
     figure, panels = style.axes(len(names) - 1, height=3.3)
     for panel, other in zip(panels, names[1:], strict=True):
-        _, x_scale, x_title = axis_of(names[0])
-        _, y_scale, y_title = axis_of(other)
+        _, x_scale, x_title = axis_of(names[0], trials)
+        _, y_scale, y_title = axis_of(other, trials)
         x, y = trials[names[0]] / x_scale, trials[other] / y_scale
         raster = len(trials) > 1000  # as pixels inside the vector files, which stay small
         marks: dict[str, Any] = {"linestyle": "", "markersize": 4, "rasterized": raster}
@@ -80,7 +81,8 @@ def pareto_figure(trials: pd.DataFrame, objectives: Sequence[str]) -> Figure:
         panel.set_ylabel(y_title)
         panel.margins(0.08)
     handles, labels = panels[0].get_legend_handles_labels()
-    empty = {"breaks a constraint": feasible.all(), "feasible": not (feasible & ~front).any()}
+    placed = trials[names].notna().all(axis=1)
+    empty = {"breaks a constraint": not (placed & ~feasible).any(), "feasible": not (feasible & ~front).any()}
     shown = [
         (handle, text) for handle, text in zip(handles, labels, strict=True) if not empty.get(text, False)
     ]
@@ -90,7 +92,7 @@ def pareto_figure(trials: pd.DataFrame, objectives: Sequence[str]) -> Figure:
 
 def _progress(trials: pd.DataFrame, objective: str, feasible: pd.Series) -> Figure:
     name, smaller = split_objective(objective)
-    _, scale, title = axis_of(name)
+    _, scale, title = axis_of(name, trials)
     number_of = trials["number"] if "number" in trials else pd.Series(range(len(trials)), index=trials.index)
     values = trials[name] / scale
     usable = values.where(feasible)
@@ -115,25 +117,34 @@ def trial_table(trials: pd.DataFrame, objectives: Sequence[str]) -> Table:
     for record in shown.to_dict("records"):
         cells = [Cell(str(record[column]), sort=_sortable(record[column])) for column in texts]
         for name, _ in named:
-            digits, scale, _title = axis_of(name)
+            digits, scale, _title = axis_of(name, trials)
             value = float(record[name])
-            cells.append(number(value, significant(value / scale, digits)))
+            spread = record.get("spread") if name == "accuracy" else None
+            cells.append(number(value, with_error(value / scale, spread, fallback_digits=digits)))
         rows.append(tuple(cells))
     heads = {"number": "trial", "name": "Layout", "text": "definition"}
     columns = (
         *(Column(heads.get(column, column), left=column != "number") for column in texts),
-        *(Column(axis_of(name)[2]) for name, _ in named),
+        *(Column(axis_of(name, trials)[2]) for name, _ in named),
     )
     caption = f"{len(shown)} of {len(trials)} trials are on the front: {', '.join(objectives)}."
+    if "accuracy" in dict(named) and trials.get("spread", pd.Series(dtype=float)).notna().any():
+        caption += " ± is the standard deviation over seeds."
     raw = trials.assign(on_front=front)
     return Table("search", "Search: the Pareto front", caption, columns, tuple(rows), raw)
 
 
-def axis_of(name: str) -> tuple[int, float, str]:
-    """Digits, scale and title of an objective: those of the metric with this name, else the name itself."""
+def axis_of(name: str, trials: pd.DataFrame) -> tuple[int, float, str]:
+    """Digits, scale and title of an objective: those of the metric with this name, else the name itself.
+
+    Where the metric's prefix is far too large for these trials, the next smaller one is taken.
+    """
     wanted = _ALIASES.get(name, name)
     for metric in METRICS:
         if metric.name == wanted:
+            smaller = _SMALLER.get(metric.title[-3:])
+            if smaller and trials[name].max() < 0.01 * metric.scale:
+                return metric.digits, metric.scale / 1000, metric.title[:-3] + smaller
             return metric.digits, metric.scale, metric.title
     return 4, 1.0, name
 

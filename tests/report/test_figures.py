@@ -118,3 +118,13 @@ def test_a_network_proposed_twice_is_on_the_front_once(trials: pd.DataFrame) -> 
 def test_an_objective_needs_its_direction() -> None:
     with pytest.raises(ValueError, match="minimize macs"):
         split_objective("macs")
+
+
+def test_a_search_of_small_layouts_is_shown_in_fitting_units_and_with_its_spread() -> None:
+    trials = pd.DataFrame({"number": [0, 1], "macs": [862_300, 1_728_000], "accuracy": [93.2, 95.391]})
+    trials["spread"] = [0.36, None]
+    table = trial_table(trials, ["minimize macs", "maximize accuracy"])
+    assert [column.header for column in table.columns] == ["trial", "MACs (M)", "Top-1 (%)"]
+    assert [cell.text for cell in table.rows[0]][1:] == ["0.8623", "93.20 ± 0.36"]
+    assert [cell.text for cell in table.rows[1]][2] == "95.39"
+    assert "standard deviation over seeds" in table.caption
