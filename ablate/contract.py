@@ -10,10 +10,10 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-import blocks
 from ablate.cost import KERNELS, count, formulas, trace_memory
+from ablate.layout.arguments import find_part
 from ablate.layout.call import BlockCall
-from ablate.layout.errors import AblateError, did_you_mean
+from ablate.layout.errors import AblateError
 from ablate.model import Head
 
 SIZES = ((1, 1), (1, 7), (5, 3), (13, 9), (16, 16))
@@ -38,7 +38,7 @@ def check_contract(call: BlockCall, *, dim: int = 32, heads: int = 4) -> list[Ve
     A clause that raises anything fails with that as its detail; the others are tried all the same. Raises
     `AblateError` when the block does not exist, or refuses its arguments, this width or these heads.
     """
-    entry = _entry(call)
+    entry = find_part(call.name, "mixer", "block")
 
     def build() -> nn.Module:
         torch.manual_seed(0)
@@ -58,16 +58,10 @@ def uncounted_operators(call: BlockCall) -> tuple[str, ...]:
 
     Raises `AblateError` for an unknown block and when it cannot be built or run.
     """
+    entry = find_part(call.name, "mixer", "block")
     with torch.device("meta"):
-        module = _entry(call).build({"dim": 64, "num_heads": 2, "drop_path": 0.0}, call.kwargs)
+        module = entry.build({"dim": 64, "num_heads": 2, "drop_path": 0.0}, call.kwargs)
     return count(module, 14, channels=64, training=True).uncounted
-
-
-def _entry(call: BlockCall) -> blocks.Entry:
-    try:
-        return blocks.get(call.name, "mixer", "block")
-    except blocks.UnknownPartError as error:
-        raise AblateError(f"unknown block {call.name!r}{did_you_mean(call.name, error.names)}") from error
 
 
 def _verdict(clause: str, test: Callable[[], str]) -> Verdict:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,21 +47,15 @@ def run(
     print_warnings(study.warnings)
     out = _folder(study, out)
     with _ledger(out, create=True) as ledger:
-        try:
-            with StudyProgress() as progress:
-                summary = run_study(
-                    study,
-                    ledger,
-                    workers=workers,
-                    timeout=timeout,
-                    retry_failed=retry_failed,
-                    watch=progress.watch,
-                )
-        except KeyboardInterrupt:
-            typer.echo(
-                f"\nstopped; what is finished is kept. Go on with: ablate run {file} --out {out}", err=True
+        with _resumable(f"ablate run {file} --out {out}"), StudyProgress() as progress:
+            summary = run_study(
+                study,
+                ledger,
+                workers=workers,
+                timeout=timeout,
+                retry_failed=retry_failed,
+                watch=progress.watch,
             )
-            raise typer.Exit(130) from None
         ledger.set_fact("matches", {"rows": prepared.matches})
         typer.echo(f"{summary.executed} cells executed, {summary.reused} reused, {summary.failed} failed")
         _write_report(ledger, out)
@@ -160,21 +156,15 @@ def search(
     study = prepared.study
     print_warnings(study.warnings)
     out = _folder(study, out)
-    try:
-        with StudyProgress() as progress:
-            found = run_search(
-                study,
-                out,
-                trials=trials,
-                workers=workers,
-                timeout=timeout,
-                watch=lambda done, total: progress.watch("trials", done, total),
-            )
-    except KeyboardInterrupt:
-        typer.echo(
-            f"\nstopped; what is finished is kept. Go on with: ablate search {file} --out {out}", err=True
+    with _resumable(f"ablate search {file} --out {out}"), StudyProgress() as progress:
+        found = run_search(
+            study,
+            out,
+            trials=trials,
+            workers=workers,
+            timeout=timeout,
+            watch=lambda done, total: progress.watch("trials", done, total),
         )
-        raise typer.Exit(130) from None
     print_warnings(found.warnings)
     counts = found.trials["status"].value_counts()
     states = ", ".join(f"{counts.get(state, 0)} {state}" for state in ("done", "infeasible", "failed"))
@@ -196,6 +186,16 @@ def schema() -> None:
     from ablate.layout.schema import study_json_schema
 
     typer.echo(json.dumps(study_json_schema(), indent=2))
+
+
+@contextmanager
+def _resumable(command: str) -> Iterator[None]:
+    """Ctrl-C ends the command with 130 and says how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(f"\nstopped; what is finished is kept. Go on with: {command}", err=True)
+        raise typer.Exit(130) from None
 
 
 def _load(file: str) -> Prepared:

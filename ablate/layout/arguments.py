@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from ablate.layout.call import BlockCall, Value, format_value
-from ablate.layout.errors import Mistake, did_you_mean
+from ablate.layout.errors import AblateError, Mistake, did_you_mean
 from ablate.layout.pattern import Word
 
 if TYPE_CHECKING:
@@ -21,16 +21,23 @@ if TYPE_CHECKING:
 _WANTED: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
 
 
-def check_word(word: Word, *kinds: Kind) -> list[Mistake]:
-    """Mistakes in a block's name and in the names and types of its arguments, with offsets into its text."""
+def find_part(name: str, *kinds: Kind) -> Entry:
+    """The registered part of one of these kinds. Raises `AblateError` that names the nearest one."""
     import blocks
 
     try:
-        entry = blocks.get(word.call.name, *kinds)
+        return blocks.get(name, *kinds)
     except blocks.UnknownPartError as error:
         what = "block" if "mixer" in kinds else kinds[0]
-        message = f"unknown {what} {word.call.name!r}{did_you_mean(word.call.name, error.names)}"
-        return [Mistake(message, offset=word.offset)]
+        raise AblateError(f"unknown {what} {name!r}{did_you_mean(name, error.names)}") from error
+
+
+def check_word(word: Word, *kinds: Kind) -> list[Mistake]:
+    """Mistakes in a block's name and in the names and types of its arguments, with offsets into its text."""
+    try:
+        entry = find_part(word.call.name, *kinds)
+    except AblateError as error:
+        return [Mistake(str(error), offset=word.offset)]
     return [
         Mistake(message, offset=word.key_offset(key) if wrong_key else word.value_offset(key))
         for key, wrong_key, message in _argument_problems(entry, word.call, str(word.call))

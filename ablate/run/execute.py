@@ -23,8 +23,6 @@ from ablate.run.plan import baseline, plan
 # Called as watch(kind, cells done (fractions count), cells to do).
 Watch = Callable[[CellKind, float, int], None]
 
-_POOLED: tuple[CellKind, ...] = ("scaling", "audit", "memory", "accuracy")
-
 
 @dataclass(frozen=True)
 class Summary:
@@ -91,7 +89,6 @@ def _run(
         return _run_counted(study, cells)
     if kind == "throughput":
         return _run_timed(study, cells, timeout, watch)
-    assert kind in _POOLED
     if kind != "scaling":
         return _run_pooled(study, cells, workers, timeout, watch)
     condition = cells[0].condition  # all scaling cells of a study have the same one

@@ -144,13 +144,6 @@ class Ledger:
                 found[cell.key] = "stale" if cell.place in places else "missing"
         return found
 
-    def values(self, key: str) -> Json | None:
-        """The values of the newest finished row with this key, or None."""
-        found = self._connection.execute(
-            "SELECT \"values\" FROM rows WHERE key = ? AND status = 'done' ORDER BY id DESC LIMIT 1", (key,)
-        ).fetchone()
-        return json.loads(found[0]) if found else None
-
     def frame(self) -> pd.DataFrame:
         """One record for each planned cell, in the plan's order, with the columns of `COLUMNS`.
 

@@ -25,6 +25,7 @@ from ablate.cost.formula.polynomial import Axis, NoClosedForm, Point, interpolat
 from ablate.cost.memory.links import TrainingTrace, trace_inference_link, trace_training_link
 from ablate.cost.operators.kernel import Kernel
 from ablate.cost.parts import image_border
+from ablate.layout.arguments import find_part
 from ablate.layout.call import BlockCall
 from ablate.layout.errors import AblateError
 
@@ -109,7 +110,7 @@ def formulas(
 
 def size_arguments(name: str) -> tuple[str, ...]:
     """The arguments of a block that can be symbols in its formulas, `heads` among them where it has any."""
-    entry = _entry(BlockCall(name))
+    entry = find_part(name, "mixer", "block")
     heads = ("heads",) if "num_heads" in entry.supplied else ()
     return tuple(argument for argument in entry.arguments if argument in _SYMBOLS) + heads
 
@@ -133,7 +134,7 @@ def _formula(call: BlockCall, quantity: Quantity, variables: tuple[str, ...]) ->
     simpler = _formula(call, quantity, rest)
     if simpler.expression is None or name == "heads":  # without heads as a symbol, each is of one width
         return simpler
-    value = call.kwargs.get(name, _entry(call).arguments[name].default)
+    value = call.kwargs.get(name, find_part(call.name, "mixer", "block").arguments[name].default)
     return replace(simpler, condition="; ".join(filter(None, (f"{name}={value}", simpler.condition))))
 
 
@@ -159,7 +160,7 @@ def _tokens(place: tuple[int, int]) -> int:
 
 def _grids(call: BlockCall, variables: tuple[str, ...], large: bool) -> Iterator[tuple[str, list[Axis]]]:
     """Grids from the most general one to the most special one, each with the condition that it stands for."""
-    entry = _entry(call)
+    entry = find_part(call.name, "mixer", "block")
     own = [_own_axis(entry, name) for name in variables]
     sizes = {
         value
@@ -219,16 +220,9 @@ def _own_axis(entry: blocks.Entry, name: str) -> Axis:
     return Axis(_SYMBOLS[name], places)
 
 
-def _entry(call: BlockCall) -> blocks.Entry:
-    try:
-        return blocks.get(call.name, "mixer", "block")
-    except blocks.UnknownPartError as error:
-        raise AblateError(str(error)) from error
-
-
 def _evaluator(call: BlockCall, quantity: Quantity) -> Callable[[Point], int]:
     """The quantity as a function of a point: `N` is a size (H, W), the other symbols are numbers."""
-    entry = _entry(call)
+    entry = find_part(call.name, "mixer", "block")
     names = {symbol: name for name, symbol in _SYMBOLS.items() if name in entry.arguments}
 
     def evaluate(point: Point) -> int:
@@ -245,7 +239,7 @@ def _module(call: BlockCall, dim: int, heads: int | None, own: tuple[tuple[str, 
     supplied = {"dim": dim, "num_heads": heads or max(dim // HEAD_WIDTH, 1), "drop_path": 0.0}
     try:
         with torch.device("meta"):
-            module = _entry(call).build(supplied, call.kwargs | dict(own))
+            module = find_part(call.name, "mixer", "block").build(supplied, call.kwargs | dict(own))
     except (TypeError, ValueError) as error:
         raise AblateError(f"{call}: {error}") from error
     return module.to(memory_format=torch.channels_last)
