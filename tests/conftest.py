@@ -58,7 +58,7 @@ def command() -> Callable[..., subprocess.Popen[str]]:
     return start
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def fresh_blocks() -> Iterator[Callable[[], None]]:
     """Forget the user's blocks, now by calling it, and when the test ends: this process is many in one."""
     registry.names("mixer")  # the shipped ones are there now
