@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from ablate.cost import KERNELS, count, formulas, trace_memory
+from ablate.errors import AblateError
 from ablate.layout.arguments import find_part
 from ablate.layout.call import BlockCall
-from ablate.layout.errors import AblateError
 from ablate.model import Head
 
 SIZES = ((1, 1), (1, 7), (5, 3), (13, 9), (16, 16))

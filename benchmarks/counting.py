@@ -30,7 +30,7 @@ from ablate.cost.audit.step import random_input
 from ablate.cost.audit.untouched import silenced, untouched
 from ablate.cost.layouts import layout_cost
 from ablate.cost.parts import forget
-from ablate.measure.provenance import git_state, load_average, processor_name
+from ablate.runners.provenance import git_state, load_average, processor_name
 
 MIXERS = ("key_only", "softmax", "sra", "window(size=7)", "linear", "conv", "pool")
 WIDTHS = (range(32, 97, 16), range(64, 193, 16), range(128, 385, 16), range(256, 641, 16))

@@ -16,7 +16,7 @@ from torch import nn
 
 from ablate.cli import app, compare, costs, studies  # noqa: F401  (the commands register themselves)
 from ablate.cost import count
-from ablate.layout.shipped import shipped_studies
+from ablate.study.shipped import shipped_studies
 
 Command = Callable[..., Any]
 ROOT = Path(__file__).parent.parent

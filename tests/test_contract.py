@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 import blocks
 from ablate.contract import Verdict, check_contract, uncounted_operators
+from ablate.errors import AblateError
 from ablate.layout.call import BlockCall
-from ablate.layout.errors import AblateError
 
 
 @pytest.mark.parametrize("name", blocks.names("mixer", "block"))

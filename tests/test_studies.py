@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from ablate.layout.shipped import shipped_studies
+from ablate.study.shipped import shipped_studies
 
 Command = Callable[..., Any]
 FASHION = Path("/usr/share/datasets/fashion-mnist")

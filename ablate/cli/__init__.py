@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from ablate.cli.app import app
-from ablate.layout.errors import AblateError
+from ablate.errors import AblateError
 
 __all__ = ["main"]
 

@@ -80,7 +80,7 @@ def read_layout(context: typer.Context, text: str) -> Layout:
 
     Raises `AblateError` for whatever is wrong with it.
     """
-    from ablate.layout.errors import AblateError, did_you_mean
+    from ablate.errors import AblateError, did_you_mean
     from ablate.layout.layout import Layout
 
     options = {key: context.params[key] for key in _LAYOUT_OPTIONS if context.params[key] is not None}
@@ -88,9 +88,9 @@ def read_layout(context: typer.Context, text: str) -> Layout:
     settings = _lists(options)
     if study is None:
         return Layout(text, **settings)
-    from ablate.layout.load import load_study
-    from ablate.layout.shipped import find_study
     from ablate.run.prepare import prepare
+    from ablate.study.load import load_study
+    from ablate.study.shipped import find_study
 
     layouts = prepare(load_study(find_study(study))).study.layouts  # at the size at which they are measured
     if text not in layouts:
@@ -100,8 +100,8 @@ def read_layout(context: typer.Context, text: str) -> Layout:
 
 def read_block(text: str) -> BlockCall:
     """One block with its arguments. Raises `LayoutError` for a wrong form, name or type."""
+    from ablate.errors import LayoutError, Mistake
     from ablate.layout.arguments import check_word
-    from ablate.layout.errors import LayoutError, Mistake
     from ablate.layout.pattern import PatternError, parse_call
 
     try:
@@ -117,7 +117,7 @@ def read_block(text: str) -> BlockCall:
 def load_blocks(files: list[Path] | None) -> None:
     """Import the user's own blocks. Raises `AblateError` when a file is missing or cannot be imported."""
     import blocks
-    from ablate.layout.errors import AblateError
+    from ablate.errors import AblateError
 
     for file in files or []:
         if not file.is_file():

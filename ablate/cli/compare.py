@@ -47,7 +47,7 @@ def match(
     """
     from ablate.cli.print_comparison import print_match
     from ablate.cost.match.solve import match_layout
-    from ablate.layout.quantity import parse_quantity
+    from ablate.layout.sizes import parse_quantity
 
     described = read_layout(context, layout)
     try:

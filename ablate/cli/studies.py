@@ -14,9 +14,9 @@ import typer
 from ablate.cli.app import AsJson, StudyFile, app
 
 if TYPE_CHECKING:
-    from ablate.layout.study import Study
     from ablate.run.ledger import Ledger
     from ablate.run.prepare import Prepared
+    from ablate.study.study import Study
 
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results (default: results/STUDY).")
@@ -183,7 +183,7 @@ def schema() -> None:
 
     Example: `ablate schema > layouts.schema.json`
     """
-    from ablate.layout.schema import study_json_schema
+    from ablate.study.schema import study_json_schema
 
     typer.echo(json.dumps(study_json_schema(), indent=2))
 
@@ -199,9 +199,9 @@ def _resumable(command: str) -> Iterator[None]:
 
 
 def _load(file: str) -> Prepared:
-    from ablate.layout.load import load_study
-    from ablate.layout.shipped import find_study
     from ablate.run.prepare import prepare
+    from ablate.study.load import load_study
+    from ablate.study.shipped import find_study
 
     return prepare(load_study(find_study(file)))
 
@@ -211,7 +211,7 @@ def _folder(study: Study, out: Path | None) -> Path:
 
 
 def _ledger(folder: Path, *, create: bool) -> Ledger:
-    from ablate.layout.errors import AblateError
+    from ablate.errors import AblateError
     from ablate.run.ledger import Ledger
 
     path = folder / "ledger.sqlite"

@@ -22,8 +22,8 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from ablate.layout.study import Study
     from ablate.run.cell import Cell
+    from ablate.study.study import Study
 
 Item = TypeVar("Item")
 

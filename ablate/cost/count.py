@@ -18,7 +18,7 @@ from ablate.cost.operators.faithful import execute
 from ablate.cost.operators.kernel import Kernel, attention_kernel
 from ablate.cost.operators.replica import meta_replica, real_replica
 from ablate.cost.operators.rules import RULES
-from ablate.layout.errors import AblateError
+from ablate.errors import AblateError
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ablate.cost.memory.links import Border, OptimizerTrace, TrainingTrace, trac
 from ablate.cost.memory.trace import Memory
 from ablate.cost.operators.kernel import KERNELS, Kernel, device_kernel
 from ablate.cost.parts import PartCost, cost_of_link, image_border, trace_chain
-from ablate.layout.errors import AblateError
+from ablate.errors import AblateError
 from ablate.layout.layout import Layout
 from ablate.model import parts
 

@@ -12,7 +12,7 @@ from torch import nn
 from ablate.cost.count import Count, Tally, count
 from ablate.cost.memory.trace import Memory, trace_memory
 from ablate.cost.operators.kernel import Kernel
-from ablate.layout.errors import AblateError
+from ablate.errors import AblateError
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ablate.data.dataset import TensorSplit
-from ablate.layout.errors import AblateError
+from ablate.errors import AblateError
 
 
 def cifar(name: str, data_dir: Path | None, cache: Path) -> tuple[TensorSplit, TensorSplit, tuple[str, ...]]:

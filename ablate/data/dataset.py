@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from ablate.layout.errors import AblateError
+from ablate.errors import AblateError
 
 RESIZED_LIMIT = 2 * 1024**3
 """Bytes that a split may take after its resize; above it, images are resized batch by batch instead."""

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ablate.data.dataset import TensorSplit
-from ablate.layout.errors import AblateError
+from ablate.errors import AblateError
 
 CLASSES = (
     "T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from ablate.data.dataset import Split, StreamSplit, TensorSplit
-from ablate.layout.errors import AblateError
+from ablate.errors import AblateError
 
 IN_MEMORY = 1024**3
 """Bytes of decoded images (all splits) up to which a folder is decoded once into memory."""

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from ablate.errors import AblateError, Mistake, did_you_mean
 from ablate.layout.call import BlockCall, Value, format_value
-from ablate.layout.errors import AblateError, Mistake, did_you_mean
 from ablate.layout.pattern import Word
 
 if TYPE_CHECKING:

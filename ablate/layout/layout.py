@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from ablate.errors import LayoutError, Mistake, did_you_mean
 from ablate.layout.call import BlockCall, Value
-from ablate.layout.errors import LayoutError, Mistake, did_you_mean
 from ablate.layout.resolve import Stage, resolve
 from ablate.layout.settings import LayoutSettings, plain_mistakes
 

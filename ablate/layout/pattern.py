@@ -16,8 +16,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ablate.errors import did_you_mean
 from ablate.layout.call import BlockCall, Value
-from ablate.layout.errors import did_you_mean
 from ablate.layout.tokens import PatternError, Token, read_number, split_tokens
 
 __all__ = [

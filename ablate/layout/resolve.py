@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ablate.errors import Mistake, did_you_mean
 from ablate.layout.arguments import check_values, check_word
 from ablate.layout.call import BlockCall, Value
-from ablate.layout.errors import Mistake, did_you_mean
 from ablate.layout.pattern import Pattern, PatternError, Word, cycle_blocks, parse_call, parse_pattern
 from ablate.layout.settings import LayoutSettings
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, StrictStr, Tag, ValidationError
 
-from ablate.layout.errors import Mistake, did_you_mean
+from ablate.errors import Mistake, did_you_mean
 
 
 class Model(BaseModel):

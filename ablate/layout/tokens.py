@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ablate.layout.quantity import NUMBER, parse_quantity
+from ablate.layout.sizes import NUMBER, parse_quantity
 
 _TOKENS = re.compile(
     rf"""\s*(?:(?P<number>{NUMBER}[A-Za-z%]*)

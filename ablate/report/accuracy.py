@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from ablate.measure.statistics import (
+from ablate.report.results import Results, select
+from ablate.statistics.seeds import (
     Difference,
     Summary,
     paired_difference,
@@ -14,7 +15,6 @@ from ablate.measure.statistics import (
     resolvable_difference,
     summarize,
 )
-from ablate.report.results import Results, select
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from ablate.measure.crossing import local_exponents
 from ablate.report.crossings import TIMING, Crossing, crossings
 from ablate.report.numbers import fixed, with_error
 from ablate.report.quantities import LATENCY, QUANTITIES
 from ablate.report.results import Results, describe, select
 from ablate.report.rooflines import roofline_note
 from ablate.report.table import Cell, Column, Table, Tone, failed, number
+from ablate.statistics.crossing import local_exponents
 
 Octave = tuple[int, int]
 _Row = tuple[

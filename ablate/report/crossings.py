@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from ablate.measure.crossing import MeasuredCrossover, Point, measured_crossover
 from ablate.report.drawing import Crossover
 from ablate.report.quantities import LATENCY, QUANTITIES
 from ablate.report.results import Results, describe, select
+from ablate.statistics.crossing import MeasuredCrossover, Point, measured_crossover
 
 Verdict = Literal["cheaper from", "dearer from", "cheaper", "dearer", "equal", "not resolved", "not known"]
 TIMING = ("mode", "precision", "batch", "threads", "compile", "device")

@@ -7,10 +7,10 @@ from collections import Counter
 
 import pandas as pd
 
-from ablate.measure.latency import busy_with
 from ablate.report.accuracy import resolvable_points
 from ablate.report.numbers import plural, significant
 from ablate.report.results import Results
+from ablate.runners.latency import busy_with
 
 RECONSTRUCTION = (
     "key_only and LinGlo are reconstructions from the paper's abstract (Li & Liu, arXiv:2207.00188), not the "

@@ -7,11 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from ablate.layout.errors import AblateError
-from ablate.layout.shipped import study_name
-from ablate.layout.study import Study
-from ablate.measure.latency import ProcessSamples, combine
-from ablate.measure.provenance import load_average, provenance
+from ablate.errors import AblateError
 from ablate.run.cell import Cell, CellKind, Json, Outcome
 from ablate.run.formulas import keep_formulas
 from ablate.run.ledger import Ledger
@@ -19,6 +15,10 @@ from ablate.run.local import Worker, available_cores, run_jobs
 from ablate.run.peak import machine_peak
 from ablate.run.perform import counted
 from ablate.run.plan import baseline, plan
+from ablate.runners.latency import ProcessSamples, combine
+from ablate.runners.provenance import load_average, provenance
+from ablate.study.shipped import study_name
+from ablate.study.study import Study
 
 # Called as watch(kind, cells done (fractions count), cells to do).
 Watch = Callable[[CellKind, float, int], None]

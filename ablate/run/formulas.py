@@ -7,10 +7,10 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from ablate.layout.call import BlockCall
-from ablate.layout.study import Study
 from ablate.run.cell import Json, digest
 from ablate.run.ledger import Ledger
 from ablate.run.plan import block_sources, code_hash
+from ablate.study.study import Study
 
 if TYPE_CHECKING:
     from ablate.cost.formula.find import Formula, Quantity

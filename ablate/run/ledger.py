@@ -18,7 +18,7 @@ from typing import Self
 
 import pandas as pd
 
-from ablate.layout.errors import AblateError
+from ablate.errors import AblateError
 from ablate.run.cell import Cell, Json, Outcome
 
 _SCHEMA = """

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from ablate.measure.environment import worker_environment
 from ablate.run.cell import Json, Outcome
+from ablate.runners.environment import worker_environment
 
 Progress = Callable[[float], None]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from importlib import metadata
 
-from ablate.measure.device import name_of, resolve
-from ablate.measure.provenance import load_average
 from ablate.run.cell import Json, Outcome
 from ablate.run.ledger import Ledger
 from ablate.run.local import Worker
+from ablate.runners.device import name_of, resolve
+from ablate.runners.provenance import load_average
 
 FACT = "machine_peak"
 

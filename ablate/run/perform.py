@@ -9,9 +9,9 @@ from pathlib import Path
 import blocks
 from ablate.layout.layout import Layout
 from ablate.layout.settings import LayoutSettings
-from ablate.layout.study import Study
-from ablate.measure.device import available_memory, resolve
 from ablate.run.cell import Cell, Json, Outcome
+from ablate.runners.device import available_memory, resolve
+from ablate.study.study import Study
 
 Progress = Callable[[float], None]
 
@@ -90,7 +90,7 @@ def _audit(layouts: dict[str, Layout], condition: Json, job: Json, progress: Pro
 def _memory(layouts: dict[str, Layout], condition: Json, job: Json, progress: Progress) -> Json:
     """Predicted memory, and beside it a measured peak where the condition names a device that has room."""
     from ablate.cost import layout_cost
-    from ablate.measure.memory import measure_memory
+    from ablate.runners.memory import measure_memory
 
     (layout,) = layouts.values()
     resolution, mode, kernel = condition["resolution"], condition["mode"], condition["kernel"]
@@ -126,7 +126,7 @@ def _memory(layouts: dict[str, Layout], condition: Json, job: Json, progress: Pr
 
 def _throughput(layouts: dict[str, Layout], condition: Json, job: Json, progress: Progress) -> Json:
     """One process's samples of all layouts, interleaved; a layout that cannot be built is named as failed."""
-    from ablate.measure.throughput import ThroughputCondition, measure_process, reason
+    from ablate.runners.throughput import ThroughputCondition, measure_process, reason
 
     models, failed = {}, {}
     for name, layout in layouts.items():
@@ -142,7 +142,7 @@ def _throughput(layouts: dict[str, Layout], condition: Json, job: Json, progress
 def _accuracy(layouts: dict[str, Layout], condition: Json, job: Json, progress: Progress) -> Json:
     """One training run of one layout; its stem and head take the data set's channels and classes."""
     from ablate.data import load
-    from ablate.measure.accuracy import AccuracyProtocol, train
+    from ablate.runners.accuracy import AccuracyProtocol, train
 
     (layout,) = layouts.values()
     protocol = {key: condition[key] for key in ("epochs", "seed", "recipe", "batch", "lr", "precision")}

@@ -11,10 +11,10 @@ from typing import Any
 import ablate
 import blocks
 from ablate.layout.layout import Layout
-from ablate.layout.measures import Complexity, Throughput
-from ablate.layout.study import Study
-from ablate.measure.device import name_of, resolve
 from ablate.run.cell import Cell, CellKind, Json, digest
+from ablate.runners.device import name_of, resolve
+from ablate.study.measures import Complexity, Throughput
+from ablate.study.study import Study
 from blocks.registry import Kind, source_hash
 
 # What a kind of measurement is made by: changing one of these files makes its old rows stale.
@@ -23,14 +23,14 @@ _CODE: dict[CellKind, tuple[str, ...]] = {
     "complexity": _COUNTING,
     "scaling": (*_COUNTING, "cost/compare"),
     "audit": (*_COUNTING, "cost/audit"),
-    "memory": (*_COUNTING, "measure/memory.py"),
+    "memory": (*_COUNTING, "runners/memory.py"),
     "throughput": (
-        "measure/throughput.py", "measure/latency.py", "measure/device.py", "measure/environment.py",
+        "runners/throughput.py", "runners/latency.py", "runners/device.py", "runners/environment.py",
         "model.py",
     ),
     "accuracy": (
-        "measure/accuracy.py", "measure/attention.py", "measure/muon.py", "measure/recipes.py",
-        "measure/device.py", "data", "model.py",
+        "runners/accuracy.py", "runners/attention.py", "runners/muon.py", "runners/recipes.py",
+        "runners/device.py", "data", "model.py",
     ),
 }  # fmt: skip
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ablate.layout.errors import LayoutError
-from ablate.layout.study import Study
+from ablate.errors import LayoutError
+from ablate.study.study import Study
 
 
 @dataclass(frozen=True)

@@ -49,8 +49,8 @@ def guarded(
     progress: Callable[[float], None],
 ) -> dict[str, Any]:
     """Run a job; an exception becomes a failed outcome with its reason: `oom`, `diverged` or `error`."""
-    from ablate.measure.accuracy import Diverged
-    from ablate.measure.device import out_of_memory
+    from ablate.runners.accuracy import Diverged
+    from ablate.runners.device import out_of_memory
 
     try:
         return {"status": "done", "values": perform(job, progress), "reason": ""}

@@ -9,9 +9,8 @@ from pathlib import Path
 import pandas as pd
 from optuna.trial import Trial
 
-from ablate.layout.errors import AblateError
+from ablate.errors import AblateError
 from ablate.layout.layout import Layout
-from ablate.layout.study import Search, Study
 from ablate.run.cell import digest
 from ablate.run.execute import run_study
 from ablate.run.ledger import Ledger
@@ -27,6 +26,7 @@ from ablate.search.evaluate import (
 from ablate.search.results import best_study, pareto_front, trial_frame
 from ablate.search.space import SearchSpace
 from ablate.search.store import Store, is_feasible, only_one
+from ablate.study.study import Search, Study
 
 # Called as watch(trials done (fractions count), trials in all).
 SearchWatch = Callable[[float, int], None]

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean, stdev
 
 from ablate.cost import layout_cost
-from ablate.layout.errors import AblateError
-from ablate.layout.goals import COUNTED, Constraint, Metric, Objective
+from ablate.errors import AblateError
 from ablate.layout.layout import Layout
-from ablate.layout.measures import Complexity, Measure
-from ablate.layout.study import ReportOptions, Search, Study
 from ablate.run.execute import Watch, run_study
 from ablate.run.ledger import Ledger
+from ablate.study.goals import COUNTED, Constraint, Metric, Objective
+from ablate.study.measures import Complexity, Measure
+from ablate.study.study import ReportOptions, Search, Study
 
 
 @dataclass

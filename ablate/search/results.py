@@ -12,10 +12,10 @@ import pandas as pd
 from optuna.trial import FrozenTrial
 from ruamel.yaml import YAML
 
-from ablate.layout.goals import METRICS, Objective
 from ablate.layout.layout import Layout
-from ablate.layout.study import Search, Study
 from ablate.search.store import REASON, is_feasible
+from ablate.study.goals import METRICS, Objective
+from ablate.study.study import Search, Study
 
 COLUMNS = [
     "number",

@@ -10,11 +10,11 @@ from typing import Any, TypeAlias
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
-from ablate.layout.errors import LayoutError, Problem
+from ablate.errors import LayoutError, Problem
 from ablate.layout.layout import Layout
 from ablate.layout.pattern import cycle_blocks, parse_pattern
 from ablate.layout.resolve import DEFAULT_DEPTH, DEFAULT_WIDTHS
-from ablate.layout.study import Study
+from ablate.study.study import Study
 
 Choice: TypeAlias = int | str
 Params: TypeAlias = Mapping[str, Choice]

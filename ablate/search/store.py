@@ -21,8 +21,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy import URL
 from sqlalchemy.exc import DatabaseError
 
-from ablate.layout.errors import AblateError
-from ablate.layout.study import Search
+from ablate.errors import AblateError
+from ablate.study.study import Search
 
 POPULATION = 20  # of NSGA-II; Optuna's 50 would leave short searches at random
 REASON = "reason"  # the attribute of every trial that failed by itself; an interrupted one has none

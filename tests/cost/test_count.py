@@ -13,7 +13,7 @@ from torch import nn
 
 from ablate.cost import count, register_macs
 from ablate.cost.operators.rules import RULES
-from ablate.layout.errors import AblateError
+from ablate.errors import AblateError
 
 GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text())
 

@@ -11,8 +11,8 @@ from ablate.cost import Formula, complexity_table_latex, formulas
 from ablate.cost.count import CountingMode, count, run_pass
 from ablate.cost.formula.find import UNITS, size_arguments
 from ablate.cost.formula.polynomial import Axis, NoClosedForm, interpolate, symbol
+from ablate.errors import AblateError
 from ablate.layout.call import BlockCall
-from ablate.layout.errors import AblateError
 
 N, C = symbol("N"), symbol("C")
 

@@ -12,7 +12,7 @@ from ablate import Layout
 from ablate.cost import Tally, count, layout_cost, trace_memory
 from ablate.cost.count import CountingMode, run_pass
 from ablate.cost.parts import forget
-from ablate.layout.errors import AblateError
+from ablate.errors import AblateError
 from ablate.model import build
 
 BLOCKS = (

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from ablate.cost.match.solve import BudgetError, Neighbour, match_layout, match_layouts
 from ablate.cost.memory.trace import trace_memory
-from ablate.layout.errors import AblateError
+from ablate.errors import AblateError
 from ablate.layout.layout import Layout
-from ablate.layout.study import Input, Match
+from ablate.study.study import Input, Match
 
 SMALL = {"widths": [16, 32], "depths": [2, 2], "heads": [2, 4], "mlp_ratio": 2}
 

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 
 from ablate.data import Dataset, StreamSplit, TensorSplit, load
 from ablate.data.dataset import pixel_statistics, resize, stratified
-from ablate.layout.errors import AblateError
+from ablate.errors import AblateError
 
 
 def split(number: int = 30, channels: int = 3, side: int = 6, classes: int = 3) -> TensorSplit:

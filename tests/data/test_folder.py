@@ -7,7 +7,7 @@ from PIL import Image
 
 from ablate.data import StreamSplit, TensorSplit, load
 from ablate.data.folder import image_folder
-from ablate.layout.errors import AblateError
+from ablate.errors import AblateError
 
 COLOURS = {"blue": (0, 0, 255), "red": (255, 0, 0)}
 

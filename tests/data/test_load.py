@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ablate.data import fashion_mnist, load, names
-from ablate.layout.errors import AblateError
+from ablate.errors import AblateError
 
 
 def test_names_and_suggestions():

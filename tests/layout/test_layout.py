@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from ablate import Layout
-from ablate.layout import BlockCall, LayoutError, parse_study
+from ablate.layout import BlockCall, LayoutError
 from ablate.layout.resolve import choose_heads
+from ablate.study import parse_study
 
 MIXERS = ("conv", "key_only", "softmax", "window(size=5)", "conv(kernel=3, expand=2)", "linear")
 

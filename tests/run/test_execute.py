@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from ablate.layout.load import parse_study
-from ablate.layout.shipped import shipped_studies, study_name
 from ablate.run import execute
 from ablate.run.cell import Json, Outcome
 from ablate.run.ledger import Ledger
 from ablate.run.plan import plan
+from ablate.study.load import parse_study
+from ablate.study.shipped import shipped_studies, study_name
 
 Command = Callable[..., Any]
 

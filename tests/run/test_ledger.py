@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ablate.layout.errors import AblateError
+from ablate.errors import AblateError
 from ablate.run.cell import Cell, Outcome
 from ablate.run.ledger import Ledger
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ablate.layout.load import load_study, parse_study
-from ablate.layout.study import Study
 from ablate.run.plan import cell_key, plan
+from ablate.study.load import load_study, parse_study
+from ablate.study.study import Study
 
 TEXT = """\
 study: keys

@@ -11,15 +11,15 @@ import pandas as pd
 import pytest
 
 from ablate.cost import layout_cost
-from ablate.layout.errors import LayoutError
-from ablate.layout.load import load_study
-from ablate.layout.study import Study
+from ablate.errors import LayoutError
 from ablate.run.cell import Outcome
 from ablate.run.execute import run_study
 from ablate.run.formulas import block_calls, formula_rows, keep_formulas
 from ablate.run.ledger import Ledger
 from ablate.run.peak import FACT, machine_peak
 from ablate.run.plan import plan
+from ablate.study.load import load_study
+from ablate.study.study import Study
 
 # One stage at stride 4, so that a block sees N = (side / 4)^2 tokens of 16 channels in two heads.
 TEXT = """

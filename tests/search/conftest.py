@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from ablate.layout.layout import Layout
-from ablate.layout.load import parse_study
 from ablate.layout.settings import LayoutSettings
-from ablate.layout.study import Study
 from ablate.run.cell import Outcome
+from ablate.study.load import parse_study
+from ablate.study.study import Study
 
 BASE = """\
 study: tiny

@@ -10,9 +10,9 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from ablate.cli import app, costs, studies  # noqa: F401  (the commands register themselves)
-from ablate.layout.load import load_study
-from ablate.layout.shipped import find_study
 from ablate.search import SearchSpace
+from ablate.study.load import load_study
+from ablate.study.shipped import find_study
 
 TEXT = """\
 study: tiny

@@ -11,12 +11,12 @@ from typing import Any
 import optuna
 import pytest
 
-from ablate.layout.errors import AblateError
+from ablate.errors import AblateError
 from ablate.layout.layout import Layout
-from ablate.layout.load import load_study
 from ablate.run.cell import Outcome
 from ablate.search import run_search
 from ablate.search.store import Store, only_one
+from ablate.study.load import load_study
 
 
 def proposals(out: Path) -> list[dict[str, Any]]:
@@ -85,7 +85,7 @@ def test_a_stop_between_the_trials_of_a_batch(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from ablate.layout.load import load_study
+from ablate.study.load import load_study
 from ablate.run.cell import Outcome
 from ablate.search import run_search
 import ablate.run.execute
@@ -121,7 +121,7 @@ def test_a_killed_search_loses_the_cell_in_flight(training: Any, trained_text: s
 
 
 def test_another_search_is_refused(training: Any, trained: Any, tmp_path: Path) -> None:
-    from ablate.layout.goals import parse_constraint
+    from ablate.study.goals import parse_constraint
 
     study = trained()
     run_search(study, tmp_path, trials=2)

@@ -9,12 +9,12 @@ from typing import Any
 import optuna
 import pytest
 
-from ablate.layout.errors import AblateError
+from ablate.errors import AblateError
 from ablate.layout.layout import Layout
-from ablate.layout.load import load_study
 from ablate.run.cell import Outcome
 from ablate.run.plan import plan
 from ablate.search import SearchSpace, run_search
+from ablate.study.load import load_study
 
 
 def cost(layout: Layout) -> tuple[int, int]:
@@ -108,7 +108,7 @@ def test_how_infeasible_trials_are_stored(training: Any, trained: Any, tmp_path:
 
 
 def test_a_bound_on_accuracy_is_checked_after_training(training: Any, trained: Any, tmp_path: Path) -> None:
-    from ablate.layout.goals import parse_constraint
+    from ablate.study.goals import parse_constraint
 
     study = trained(constraints=(parse_constraint("accuracy >= 25%"),))
     found = run_search(study, tmp_path)
@@ -171,7 +171,7 @@ def test_blocks_of_the_user_are_found_from_the_new_file(tmp_path: Path) -> None:
 
 
 def test_nothing_within_the_bounds(counted: Any, tmp_path: Path) -> None:
-    from ablate.layout.goals import parse_constraint
+    from ablate.study.goals import parse_constraint
 
     found = run_search(counted(constraints=(parse_constraint("macs <= 1k"),)), tmp_path, trials=4)
     assert found.best_yaml is None

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from ablate.layout.errors import LayoutError
+from ablate.errors import LayoutError
 from ablate.layout.layout import Layout
-from ablate.layout.load import parse_study
 from ablate.search import SearchSpace
+from ablate.study.load import parse_study
 
 HEAD = "study: s\ninput: {resolution: 16, channels: 1, classes: 10}\n"
 

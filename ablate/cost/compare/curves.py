@@ -17,7 +17,7 @@ import torch
 
 from ablate.cost.layouts import layout_cost
 from ablate.cost.roofline import MachinePeak, machine_peak, roofline_seconds
-from ablate.layout.errors import AblateError
+from ablate.errors import AblateError
 from ablate.layout.layout import Layout
 
 Quantity: TypeAlias = Literal[

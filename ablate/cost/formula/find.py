@@ -25,9 +25,9 @@ from ablate.cost.formula.polynomial import Axis, NoClosedForm, Point, interpolat
 from ablate.cost.memory.links import TrainingTrace, trace_inference_link, trace_training_link
 from ablate.cost.operators.kernel import Kernel
 from ablate.cost.parts import image_border
+from ablate.errors import AblateError
 from ablate.layout.arguments import find_part
 from ablate.layout.call import BlockCall
-from ablate.layout.errors import AblateError
 
 Quantity: TypeAlias = Literal[
     "params",

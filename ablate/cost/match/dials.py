@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 import torch
 
 import blocks
-from ablate.layout.errors import AblateError
+from ablate.errors import AblateError
 from ablate.layout.layout import Layout
 from ablate.layout.pattern import MAX_DEPTH, parse_pattern
 from ablate.layout.resolve import DEFAULT_HEAD_DIM, choose_heads

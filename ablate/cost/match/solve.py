@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from ablate.cost.match.axes import AXES, Axis, measures
 from ablate.cost.match.dials import By, scaling
 from ablate.cost.match.nearest import Search
-from ablate.layout.errors import AblateError, Problem
+from ablate.errors import AblateError, Problem
 from ablate.layout.layout import Layout
-from ablate.layout.quantity import format_quantity
+from ablate.layout.sizes import format_quantity
 
 if TYPE_CHECKING:
-    from ablate.layout.study import Input, Match
+    from ablate.study.study import Input, Match
 
 _NAMES: dict[Axis, str] = {"params": "parameters", "macs": "MACs", "memory": "bytes of memory"}
 _MOST_SPREAD = 1.25

@@ -1,0 +1,177 @@
+"""From raw samples of several processes to a latency with its error, and to ratios between layouts.
+
+Imports no torch. A sample is the time of one call on one batch, in seconds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from statistics import median
+from typing import Any
+
+from ablate.statistics.seeds import summarize
+
+BUSY = 0.25
+"""Cores kept busy by other processes above which a measurement counts as disturbed."""
+
+
+class MeasurementError(Exception):
+    """Samples that cannot be: a duration of zero or less, or no sample at all."""
+
+
+@dataclass(frozen=True)
+class ProcessSamples:
+    """What one fresh process measured: `rounds[r][name]` are the seconds of single calls, in order.
+
+    `failed` names the models that could not be timed and why. `load_*` is the machine's load average before
+    and after, `others` how many cores other processes kept busy meanwhile, `clocks_*` a GPU's clocks.
+    """
+
+    batch: int
+    rounds: list[dict[str, list[float]]]
+    failed: dict[str, str] = field(default_factory=dict)
+    load_before: float | None = None
+    load_after: float | None = None
+    others: float | None = None
+    clocks_before: str | None = None
+    clocks_after: str | None = None
+    device: str = ""
+
+    def __post_init__(self) -> None:
+        for number, samples in enumerate(self.rounds):
+            for name, seconds in samples.items():
+                if not seconds or not all(math.isfinite(value) and value > 0 for value in seconds):
+                    raise MeasurementError(
+                        f"round {number} of {name} holds a duration that is not positive: the clock is too "
+                        "coarse for this model; raise the batch"
+                    )
+
+    @property
+    def names(self) -> list[str]:
+        """The layouts that were timed in every round."""
+        return list(self.rounds[0]) if self.rounds else []
+
+    def to_json(self) -> dict[str, Any]:
+        """The samples as plain lists and dictionaries."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ProcessSamples:
+        """The inverse of `to_json`."""
+        return cls(**data)
+
+
+@dataclass(frozen=True)
+class ThroughputResult:
+    """Latency of one layout over processes, and its ratio to the baseline's; times in milliseconds a batch.
+
+    The figures are medians over processes of medians within them; `low` and `high` bound the 95 % interval
+    between processes, `None` when there was only one. `ratio` is this layout's latency over the baseline's
+    (below 1 is faster), within rounds. `tie`: the ratio's interval holds 1; `None` when there is no
+    interval. `note` says in words what a reader must know.
+    """
+
+    latency_ms: float
+    low_ms: float | None
+    high_ms: float | None
+    images_per_s: float
+    process_ms: list[float]
+    ratio: float | None
+    ratio_low: float | None
+    ratio_high: float | None
+    ratio_to: str
+    tie: bool | None
+    busy: bool  # more wanted the cores than this measurement did
+    load_average: float | None
+    others: float | None  # cores that other processes kept busy meanwhile, in the worst process
+    note: str
+    samples: list[list[list[float]]]  # seconds, [process][round][call]
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as plain lists and dictionaries."""
+        return asdict(self)
+
+
+def combine(
+    processes: Sequence[ProcessSamples], baseline: str, threads: int = 1
+) -> dict[str, ThroughputResult]:
+    """The result of every layout that all processes timed. Raises `MeasurementError` when there is none.
+
+    Where the baseline was not timed, ratios are `None`.
+    """
+    names = (
+        [name for name in processes[0].names if all(name in p.names for p in processes)] if processes else []
+    )
+    if not names:
+        raise MeasurementError("no layout was timed in every process")
+    return {
+        name: _result(processes, name, baseline if baseline in names else None, threads) for name in names
+    }
+
+
+def _result(
+    processes: Sequence[ProcessSamples], name: str, baseline: str | None, threads: int
+) -> ThroughputResult:
+    per_process = [
+        1000 * median([seconds for samples in process.rounds for seconds in samples[name]])
+        for process in processes
+    ]
+    latency, low, high = between_processes(per_process)
+    ratio = ratio_low = ratio_high = tie = None
+    if baseline == name:
+        ratio = ratio_low = ratio_high = 1.0
+    elif baseline is not None:
+        ratio, ratio_low, ratio_high = between_processes([ratio_within(p, name, baseline) for p in processes])
+        tie = None if ratio_low is None or ratio_high is None else ratio_low <= 1 <= ratio_high
+    loads = [load for p in processes for load in (p.load_before, p.load_after) if load is not None]
+    load = max(loads, default=None)
+    others = max((p.others for p in processes if p.others is not None), default=None)
+    busy = others > BUSY if others is not None else load is not None and load > threads + 0.5
+    notes = ["one process: no interval"] if len(processes) < 2 else []
+    notes += ["not resolved: a tie with the baseline"] if tie else []
+    notes += [f"busy machine: {busy_with(others, load)}"] if busy else []
+    return ThroughputResult(
+        latency_ms=latency,
+        low_ms=low,
+        high_ms=high,
+        images_per_s=1000 * processes[0].batch / latency,
+        process_ms=per_process,
+        ratio=ratio,
+        ratio_low=ratio_low,
+        ratio_high=ratio_high,
+        ratio_to=baseline or "",
+        tie=tie,
+        busy=busy,
+        load_average=load,
+        others=others,
+        note="; ".join(notes),
+        samples=[[samples[name] for samples in process.rounds] for process in processes],
+    )
+
+
+def busy_with(others: float | None, load: float | None) -> str:
+    """What a busy machine was busy with, in words."""
+    if others is not None:
+        return f"other work kept up to {others:.1f} cores busy"
+    return f"load average up to {load or 0:.1f}"
+
+
+def ratio_within(process: ProcessSamples, name: str, baseline: str) -> float:
+    """Median over a process's rounds of one layout's median time over the other's: drift between rounds
+    cancels."""
+    return median(median(samples[name]) / median(samples[baseline]) for samples in process.rounds)
+
+
+def between_processes(values: Sequence[float]) -> tuple[float, float | None, float | None]:
+    """Median of positive values, one a process, and the 95 % t-interval of their logarithms' mean.
+
+    Times scatter by factors, not by amounts, hence the logarithm; the interval is widened to hold the median.
+    With one process there is no interval.
+    """
+    middle = median(values)
+    found = summarize([math.log(value) for value in values])
+    if found.low is None or found.high is None:
+        return middle, None, None
+    return middle, min(middle, math.exp(found.low)), max(middle, math.exp(found.high))

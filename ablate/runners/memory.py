@@ -1,0 +1,199 @@
+"""Memory of a real run on the device, beside the prediction of `ablate.cost.memory` and by its definitions.
+
+On CUDA the caching allocator's own counters: *requested* bytes, which are what tensors asked for, and
+*allocated* bytes, which are rounded up to blocks. On a CPU the profiler's record of every allocation and
+release of PyTorch's allocator. Neither is the size of the process: a library's private buffers (oneDNN's
+packed weights and scratch, cuBLAS's workspaces outside the allocator) are in no tensor and not seen. What is
+seen here and is not in the prediction is memory that a kernel takes from the allocator and gives back within
+one operator.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ablate.cost.memory.trace import adamw, cross_entropy, module_tensors, storage_bytes
+from ablate.cost.operators.kernel import Kernel, attention_kernel
+from ablate.errors import AblateError
+from ablate.runners import device as devices
+
+
+@dataclass(frozen=True)
+class MemoryResult:
+    """Measured bytes of one model, above its weights and its input.
+
+    `peak`: the most alive at once, by what tensors asked for; in training it holds gradients and optimizer
+    state. `allocated_peak`: the same by the allocator's blocks (CUDA). `saved_activations`: alive after the
+    forward pass of a training step, output included. `gradients` and `optimizer` are 0 for inference.
+    """
+
+    peak: int
+    allocated_peak: int | None
+    saved_activations: int | None
+    weights: int
+    gradients: int
+    optimizer: int
+    method: str  # "profiler" or "allocator"
+    device: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as plain values."""
+        return asdict(self)
+
+
+@dataclass
+class Reading:
+    """Bytes alive above those at the start: the most at once, and at the end. Filled when the meter
+    closes."""
+
+    peak: int = 0
+    end: int = 0
+    allocated_peak: int | None = None
+
+
+def measure_memory(
+    model: nn.Module,
+    resolution: int,
+    *,
+    channels: int = 3,
+    batch: int = 1,
+    mode: str = "inference",
+    kernel: Kernel = "fused",
+    precision: str = "fp32",
+    device: str = "cpu",
+) -> MemoryResult:
+    """Run a model, once to warm up and once to measure, with attention pinned to `kernel`.
+
+    `mode` is `inference` (a forward pass without gradients) or `training` (a step in the steady state:
+    forward, cross-entropy, backward, AdamW). The model moves to the device and, for training, its weights
+    change. Raises `AblateError` for a device other than a CPU or CUDA, an unknown mode or precision.
+    """
+    place = devices.resolve(device)
+    if place.type not in ("cpu", "cuda"):
+        raise AblateError(f"memory is measured on cpu and cuda, not on {place.type}")
+    if mode not in ("inference", "training"):
+        raise AblateError(f"unknown mode {mode!r}; known: inference, training")
+    model = model.to(place)
+    images = torch.randn(batch, channels, resolution, resolution, device=place)
+    measure = _inference if mode == "inference" else _training
+    with attention_kernel(kernel):
+        return measure(model, images, precision)
+
+
+def _inference(model: nn.Module, images: Tensor, precision: str) -> MemoryResult:
+    model.eval()
+
+    def run() -> Any:
+        with torch.no_grad(), devices.autocast(precision, images.device):
+            return model(images)
+
+    run()
+    reading = _read(run, images.device)
+    return _result(model, reading, None, 0, 0, images.device)
+
+
+def _training(model: nn.Module, images: Tensor, precision: str) -> MemoryResult:
+    model.train()
+    labels = torch.zeros(len(images), dtype=torch.long, device=images.device)
+    optimizer = adamw(model.parameters())
+
+    def forward() -> Any:
+        with devices.autocast(precision, images.device):
+            return model(images)
+
+    def step() -> None:
+        loss = cross_entropy(forward(), labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+    step()
+    gradients = storage_bytes(p.grad for p in model.parameters() if p.grad is not None)
+    state = storage_bytes(
+        value for entry in optimizer.state.values() for value in entry.values() if isinstance(value, Tensor)
+    )
+    optimizer.zero_grad(set_to_none=True)
+    saved = _read(forward, images.device).end
+    reading = _read(step, images.device)
+    optimizer.zero_grad(set_to_none=True)
+    # the optimizer's state was there before the step, but belongs to its peak
+    reading.peak += state
+    if reading.allocated_peak is not None:
+        reading.allocated_peak += state
+    return _result(model, reading, saved, gradients, state, images.device)
+
+
+def _result(
+    model: nn.Module, reading: Reading, saved: int | None, gradients: int, state: int, device: torch.device
+) -> MemoryResult:
+    return MemoryResult(
+        peak=reading.peak,
+        allocated_peak=reading.allocated_peak,
+        saved_activations=saved,
+        weights=storage_bytes(module_tensors(model)),
+        gradients=gradients,
+        optimizer=state,
+        method="profiler" if device.type == "cpu" else "allocator",
+        device=devices.name_of(device),
+    )
+
+
+def _read(run: Callable[[], Any], device: torch.device) -> Reading:
+    """Run under the device's meter; what `run` returns is alive until the reading is taken."""
+    collecting = gc.isenabled()
+    gc.disable()  # garbage from before that is found meanwhile would count as released
+    try:
+        with meter(device) as reading:
+            kept = run()
+            devices.synchronize(device)
+    finally:
+        if collecting:
+            gc.enable()
+    del kept
+    return reading
+
+
+@contextmanager
+def meter(device: torch.device) -> Iterator[Reading]:
+    """Measure the allocations between here and the end of the context, on a CPU or on CUDA."""
+    reading = Reading()
+    if device.type == "cuda":
+        yield from _cuda_meter(reading, device)
+    else:
+        yield from _cpu_meter(reading)
+
+
+def _cpu_meter(reading: Reading) -> Iterator[Reading]:
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        yield reading
+    assert profiler.profiler is not None
+    results: Any = profiler.profiler.kineto_results
+    changes = [
+        (event.start_ns(), event.nbytes())
+        for event in results.events()
+        if event.name() == "[memory]" and event.device_type().name == "CPU"
+    ]
+    for _, change in sorted(changes, key=lambda entry: entry[0]):
+        reading.end += change
+        reading.peak = max(reading.peak, reading.end)
+
+
+def _cuda_meter(reading: Reading, device: torch.device) -> Iterator[Reading]:
+    torch.cuda.synchronize(device)
+    before = torch.cuda.memory_stats(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    yield reading
+    torch.cuda.synchronize(device)
+    after = torch.cuda.memory_stats(device)
+    requested = before["requested_bytes.all.current"]
+    reading.peak = after["requested_bytes.all.peak"] - requested
+    reading.end = after["requested_bytes.all.current"] - requested
+    reading.allocated_peak = torch.cuda.max_memory_allocated(device) - before["allocated_bytes.all.current"]

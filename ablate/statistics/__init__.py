@@ -1,0 +1,1 @@
+"""What repeated values say: means, differences, intervals. numpy and scipy only."""

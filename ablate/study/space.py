@@ -1,0 +1,74 @@
+"""Checks of a search: its space's lists agree, its patterns are of one stage, its metrics are measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from ablate.errors import Mistake
+from ablate.layout.resolve import resolve
+from ablate.layout.settings import LayoutSettings
+from ablate.study.measures import Measure
+from ablate.study.study import Search, Space
+
+
+def space_mistakes(given: Any, defaults: dict[str, Any], check: bool) -> list[Mistake]:
+    """Mistakes in `search: {space: ...}` that its types do not show; `defaults` are the file's valid ones."""
+    space = _valid_space(given)
+    patterns = given.get("patterns") if isinstance(given, dict) else None
+    flat = isinstance(patterns, list) and not any(isinstance(one, list) for one in patterns)
+    mistakes = _lengths(space, flat)
+    widths = tuple(dict.fromkeys(width for stage in space.widths or () for width in stage)) or 64
+    base = {
+        key: defaults[key] for key in ("stem", "downsample", "ffn", "norm", "head_dim") if key in defaults
+    }
+    for i, stage in enumerate(space.patterns or ()):
+        for j, text in enumerate(stage):
+            path = ("patterns", j) if flat else ("patterns", i, j)
+            if text.strip().startswith(("timm:", "graft")) or "|" in text:
+                mistakes.append(Mistake("expected a pattern of one stage", path))
+                continue
+            settings = LayoutSettings.model_validate({**base, "layout": text, "widths": widths, "depths": 1})
+            wrong = resolve(settings, check=check).mistakes
+            mistakes += [Mistake(one.message, path, one.offset) for one in wrong if one.path == ("layout",)]
+    return mistakes
+
+
+def unmeasured_goals(search: Search, measure: Measure) -> list[Mistake]:
+    """A mistake for each objective and constraint on a metric that the study does not say how to measure."""
+    sections = {"accuracy": "accuracy", "latency": "throughput"}
+    absent = {metric for metric, section in sections.items() if getattr(measure, section) is None}
+    goals = {
+        **{("objectives", i): goal.metric for i, goal in enumerate(search.objectives)},
+        **{("constraints", i): bound.metric for i, bound in enumerate(search.constraints)},
+    }
+    return [
+        Mistake(f"{metric} is not measured; say how under `measure`, `{sections[metric]}`", path)
+        for path, metric in goals.items()
+        if metric in absent
+    ]
+
+
+def _lengths(space: Space, flat: bool) -> list[Mistake]:
+    """A mistake for each list whose number of stages is not the first one's."""
+    lists = {"depths": space.depths, "widths": space.widths, "patterns": None if flat else space.patterns}
+    counts = {name: len(value) for name, value in lists.items() if value is not None}
+    first = next(iter(counts), "")
+    return [
+        Mistake(f"`{name}` has {count} stages, but `{first}` has {counts[first]}", (name,))
+        for name, count in counts.items()
+        if count != counts[first]
+    ]
+
+
+def _valid_space(given: Any) -> Space:
+    """Those parts of a search's space that are valid by themselves."""
+    valid: dict[str, Any] = {}
+    for key, value in given.items() if isinstance(given, dict) else ():
+        try:
+            Space.model_validate({key: value})
+        except ValidationError:
+            continue
+        valid[key] = value
+    return Space.model_validate(valid)
