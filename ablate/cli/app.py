@@ -88,14 +88,17 @@ def read_layout(context: typer.Context, text: str) -> Layout:
     settings = _lists(options)
     if study is None:
         return Layout(text, **settings)
-    from ablate.run.prepare import prepare
+    from ablate.run.executors.base import Setup, make_executor
+    from ablate.run.prepare import matched
     from ablate.study.load import load_study
     from ablate.study.shipped import find_study
 
-    layouts = prepare(load_study(find_study(study))).study.layouts  # at the size at which they are measured
+    with make_executor("local", Setup(workers=1)) as executor:  # at the size at which they are measured
+        layouts = matched(load_study(find_study(study)), executor).layouts
     if text not in layouts:
         raise AblateError(f"{study} has no layout {text!r}{did_you_mean(text, list(layouts))}")
-    return layouts[text].replace(**settings) if settings else layouts[text]
+    layout: Layout = layouts[text].replace(**settings) if settings else layouts[text]
+    return layout
 
 
 def read_block(text: str) -> BlockCall:

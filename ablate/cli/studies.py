@@ -14,12 +14,18 @@ import typer
 from ablate.cli.app import AsJson, StudyFile, app
 
 if TYPE_CHECKING:
+    from ablate.run.executors.base import Executor
     from ablate.run.ledger import Ledger
-    from ablate.run.prepare import Prepared
     from ablate.study.study import Study
 
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results (default: results/STUDY).")
+]
+Workers = Annotated[int | None, typer.Option(min=1, max=1024, help="Worker processes (default: one a core).")]
+Timeout = Annotated[float | None, typer.Option(min=0.1, help="Limit of one cell, in seconds.")]
+ExecutorName = Annotated[
+    str,
+    typer.Option("--executor", metavar="NAME", help="Where cells run: local, or another executor's name."),
 ]
 
 
@@ -27,10 +33,9 @@ Out = Annotated[
 def run(
     file: StudyFile,
     out: Out = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes (default: one a core).")
-    ] = None,
-    timeout: Annotated[float | None, typer.Option(min=0.1, help="Limit of one cell, in seconds.")] = None,
+    workers: Workers = None,
+    timeout: Timeout = None,
+    executor: ExecutorName = "local",
     retry_failed: Annotated[bool, typer.Option(help="Run failed cells again.")] = False,
 ) -> None:
     """Measure what a study asks for and write tables, figures and report.html.
@@ -41,22 +46,18 @@ def run(
     """
     from ablate.cli.terminal import StudyProgress, print_warnings
     from ablate.run.execute import run_study
+    from ablate.run.lock import only_writer
 
-    prepared = _load(file)
-    study = prepared.study
+    study = _load(file)
     print_warnings(study.warnings)
     out = _folder(study, out)
-    with _ledger(out, create=True) as ledger:
-        with _resumable(f"ablate run {file} --out {out}"), StudyProgress() as progress:
-            summary = run_study(
-                study,
-                ledger,
-                workers=workers,
-                timeout=timeout,
-                retry_failed=retry_failed,
-                watch=progress.watch,
-            )
-        ledger.set_fact("matches", {"rows": prepared.matches})
+    with only_writer(out), _ledger(out, write=True) as ledger:
+        with (
+            _resumable(f"ablate run {file} --out {out}"),
+            StudyProgress() as progress,
+            _executor(executor, workers, timeout, out) as where,
+        ):
+            summary = run_study(study, ledger, where, progress.watch, retry_failed=retry_failed)
         typer.echo(f"{summary.executed} cells executed, {summary.reused} reused, {summary.failed} failed")
         _write_report(ledger, out)
     raise typer.Exit(1 if summary.failed else 0)
@@ -71,7 +72,7 @@ def check(file: StudyFile) -> None:
     from ablate.cli.terminal import print_warnings
     from ablate.run.plan import plan
 
-    study = _load(file).study
+    study = _matched(file)
     print_warnings(study.warnings)
     typer.echo(f"{file}: {len(study.layouts)} layouts, {len(plan(study))} cells")
     if study.search is not None:
@@ -88,7 +89,7 @@ def show(file: StudyFile, as_json: AsJson = False) -> None:
     """
     from ablate.cli.terminal import print_layouts, print_warnings
 
-    study = _load(file).study
+    study = _matched(file)
     if as_json:
         typer.echo(json.dumps({name: layout.to_dict() for name, layout in study.layouts.items()}, indent=2))
         return
@@ -103,20 +104,22 @@ def status(file: StudyFile, out: Out = None, as_json: AsJson = False) -> None:
     Example: `ablate status layouts.yaml --out results/mine --json`
     """
     from ablate.cli.terminal import print_status
+    from ablate.run.ledger import FILE
     from ablate.run.plan import plan
+    from ablate.run.records import State
 
-    study = _load(file).study
+    study = _matched(file)
     cells = plan(study)
     folder = _folder(study, out)
-    statuses = dict.fromkeys((cell.key for cell in cells), "missing")
-    if (folder / "ledger.sqlite").is_file():
-        with _ledger(folder, create=False) as ledger:
-            statuses = ledger.statuses(cells)
+    states: dict[str, State] = dict.fromkeys((cell.key for cell in cells), "missing")
+    if (folder / FILE).is_file():
+        with _ledger(folder) as ledger:
+            states = ledger.states(cells)
     if as_json:
-        counts = Counter(statuses.values())
+        counts = Counter(states.values())
         typer.echo(json.dumps({state: counts[state] for state in ("done", "failed", "stale", "missing")}))
     else:
-        print_status(cells, statuses)
+        print_status(cells, states)
 
 
 @app.command()
@@ -127,7 +130,7 @@ def report(
 
     Example: `ablate report results/quickstart`
     """
-    with _ledger(directory, create=False) as ledger:
+    with _ledger(directory) as ledger:
         _write_report(ledger, directory)
 
 
@@ -138,42 +141,43 @@ def search(
     trials: Annotated[
         int | None, typer.Option(min=1, help="Trials in all, those of earlier calls among them.")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes (default: one a core).")
-    ] = None,
-    timeout: Annotated[float | None, typer.Option(min=0.1, help="Limit of one cell, in seconds.")] = None,
+    workers: Workers = None,
+    timeout: Timeout = None,
+    executor: ExecutorName = "local",
 ) -> None:
-    """Search for the best layouts within hard bounds: the Pareto front as table, plot and best.yaml.
+    """Search for layouts with Optuna, within bounds that are checked by exact cost before anything is trained.
 
-    A second call goes on where the first one stopped. Exits with 1 when no layout kept to the bounds.
+    A search that was stopped goes on where it was. Exits with 1 when no layout kept to the bounds.
 
-    Example: `ablate search search --out results/search --trials 50`
+    Example: `ablate search search --trials 50`
     """
     from ablate.cli.terminal import StudyProgress, print_warnings
     from ablate.search import run_search
 
-    prepared = _load(file)
-    study = prepared.study
+    study = _load(file)
     print_warnings(study.warnings)
     out = _folder(study, out)
-    with _resumable(f"ablate search {file} --out {out}"), StudyProgress() as progress:
-        found = run_search(
+    with (
+        _resumable(f"ablate search {file} --out {out}"),
+        StudyProgress() as progress,
+        _executor(executor, workers, timeout, out) as where,
+    ):
+        result = run_search(
             study,
             out,
+            executor=where,
             trials=trials,
-            workers=workers,
-            timeout=timeout,
             watch=lambda done, total: progress.watch("trials", done, total),
         )
-    print_warnings(found.warnings)
-    counts = found.trials["status"].value_counts()
+    print_warnings(result.warnings)
+    counts = result.trials["status"].value_counts()
     states = ", ".join(f"{counts.get(state, 0)} {state}" for state in ("done", "infeasible", "failed"))
-    typer.echo(f"{len(found.trials)} trials: {states}; {len(found.front)} layouts on the front")
-    if found.best_yaml is None:
+    typer.echo(f"{len(result.trials)} trials: {states}; {len(result.front)} layouts on the front")
+    if result.best_yaml is None:
         typer.echo("no layout kept to the bounds: loosen them, or widen the space", err=True)
         raise typer.Exit(1)
-    typer.echo(f"best layouts: {found.best_yaml} (measure them with: ablate run {found.best_yaml})")
-    with _ledger(out, create=False) as ledger:
+    typer.echo(f"best layouts: {result.best_yaml} (measure them with: ablate run {result.best_yaml})")
+    with _ledger(out) as ledger:
         _write_report(ledger, out)
 
 
@@ -198,50 +202,47 @@ def _resumable(command: str) -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _load(file: str) -> Prepared:
-    from ablate.run.prepare import prepare
+def _load(file: str) -> Study:
     from ablate.study.load import load_study
     from ablate.study.shipped import find_study
 
-    return prepare(load_study(find_study(file)))
+    return load_study(find_study(file))
+
+
+def _matched(file: str) -> Study:
+    """The study with its layouts at the budget that it asks for."""
+    from ablate.run.prepare import matched
+
+    study = _load(file)
+    if study.match is None:
+        return study
+    with _executor("local", 1, None, None) as executor:
+        return matched(study, executor)
+
+
+def _executor(name: str, workers: int | None, timeout: float | None, folder: Path | None) -> Executor:
+    from ablate.run.executors.base import Setup, make_executor
+
+    return make_executor(name, Setup(workers, timeout, folder))
 
 
 def _folder(study: Study, out: Path | None) -> Path:
     return out if out is not None else Path("results") / study.name
 
 
-def _ledger(folder: Path, *, create: bool) -> Ledger:
+def _ledger(folder: Path, *, write: bool = False) -> Ledger:
     from ablate.errors import AblateError
-    from ablate.run.ledger import Ledger
+    from ablate.run.ledger import FILE, Ledger
 
-    path = folder / "ledger.sqlite"
-    if not create and not path.is_file():
+    if not write and not (folder / FILE).is_file():
         raise AblateError(
-            f"{folder} has no ledger.sqlite: no results yet; make them with: ablate run FILE --out {folder}"
+            f"{folder} has no {FILE}: no results yet; make them with: ablate run FILE --out {folder}"
         )
-    return Ledger(path)
+    return Ledger(folder / FILE, read_only=not write)
 
 
 def _write_report(ledger: Ledger, out: Path) -> None:
-    import pandas as pd
-
     from ablate.report import write_report
 
-    fact, searched = ledger.fact("study"), ledger.fact("search")
-    trials = pd.DataFrame(searched["trials"]) if searched else None
-    write_report(
-        ledger.frame(),
-        out,
-        study=fact["name"],
-        baseline=fact["baseline"],
-        layouts=fact["layouts"],
-        reference=fact["reference"],
-        source=fact["source"],
-        commands=[f"ablate {'search' if searched else 'run'} {fact['file']}"],
-        front=trials[~trials["repeats"].astype(bool)] if trials is not None else None,
-        objectives=searched.get("objectives", ()),
-        warnings=fact["warnings"],
-        matches=ledger.fact("matches").get("rows", ()),
-        formulas=ledger.fact("formulas").get("rows", ()),
-    )
+    write_report(ledger, out)
     typer.echo(f"report: {out / 'report.html'}")

@@ -22,7 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from ablate.run.cell import Cell
+    from ablate.run.records import Cell
     from ablate.study.study import Study
 
 Item = TypeVar("Item")

@@ -17,7 +17,7 @@ from ablate.data.dataset import (
     stratified,
 )
 from ablate.errors import AblateError
-from ablate.study.fields import DATASETS, FOLDER, known_dataset
+from ablate.measurements.fields import DATASETS, FOLDER, known_dataset
 
 FOLDER_RESOLUTION = 224
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

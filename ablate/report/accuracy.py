@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from ablate.report.results import Results, select
+from ablate.measurements.register import quantity
+from ablate.report.results import Results
 from ablate.statistics.seeds import (
     Difference,
     Summary,
@@ -75,23 +76,24 @@ class Accuracy:
 
 def accuracies(results: Results) -> dict[str, Accuracy]:
     """The accuracy of every layout, by its name; empty when the study measures none."""
-    planned = results.planned("accuracy")
-    if planned.empty:
+    if not results.planned("accuracy"):
         return {}
+    top1 = quantity("accuracy")
     seeds: dict[str, dict[int, float]] = {}
     for name in results.layouts:
-        done = select(results.done("accuracy"), layout=name)
-        pairs = zip(done["seed"], done["top1_percent"], strict=True)
-        seeds[name] = {int(seed): float(top1) for seed, top1 in pairs if not math.isnan(top1)}
+        pairs = [
+            (record.at("seed"), top1.value(record.values)) for record in results.done("accuracy", layout=name)
+        ]
+        seeds[name] = {int(seed): value for seed, value in pairs if not math.isnan(value)}
     base = seeds.get(results.baseline or "", {})
     found = {}
     for name, ours in seeds.items():
-        rows = select(planned, layout=name)
+        records = results.planned("accuracy", layout=name)
         comparable = name != results.baseline and bool(ours.keys() & base.keys())
         found[name] = Accuracy(
             ours,
-            tuple(rows["status"]),
-            tuple(dict.fromkeys(str(reason) for reason in rows["reason"] if reason)),
+            tuple(record.status for record in records),
+            tuple(dict.fromkeys(record.reason for record in records if record.failure is not None)),
             summarize(list(ours.values())) if ours else None,
             paired_difference(ours, base) if comparable else None,
         )
@@ -103,8 +105,8 @@ def resolvable_points(results: Results) -> tuple[float, int] | None:
 
     The spread is pooled over the layouts. None when no layout has two finished seeds.
     """
-    found = accuracies(results).values()
-    seeds = max((accuracy.finished for accuracy in found), default=0)
-    spread = pooled_sd([list(accuracy.by_seed.values()) for accuracy in found])
+    known = accuracies(results).values()
+    seeds = max((accuracy.finished for accuracy in known), default=0)
+    spread = pooled_sd([list(accuracy.by_seed.values()) for accuracy in known])
     points = None if spread is None else resolvable_difference(spread, seeds)
     return None if points is None else (points, seeds)

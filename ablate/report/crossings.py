@@ -8,20 +8,26 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
-import pandas as pd
-
-from ablate.report.drawing import Crossover
-from ablate.report.quantities import LATENCY, QUANTITIES
-from ablate.report.results import Results, describe, select
+from ablate.measurements.register import quantity
+from ablate.measurements.scaling import CountedCrossing, ScalingValues
+from ablate.measurements.throughput import ThroughputValues
+from ablate.report.results import Results, curve, describe
+from ablate.report.rooflines import grown
+from ablate.run.ledger import AnyRecord
 from ablate.statistics.crossing import MeasuredCrossover, Point, measured_crossover
 
 Verdict = Literal["cheaper from", "dearer from", "cheaper", "dearer", "equal", "not resolved", "not known"]
 TIMING = ("mode", "precision", "batch", "threads", "compile", "device")
+LATENCY = "latency"
+FOLLOWED = (
+    "macs", "inference_fused", "inference_math", "training_fused", "training_math", "roofline_ms", LATENCY,
+)  # fmt: skip
+"""The quantities that are followed over resolutions, in the order in which tables show them."""
 
 
 @dataclass(frozen=True)
 class Crossing:
-    """One layout against the baseline in one quantity (a key of `QUANTITIES`).
+    """One layout against the baseline in one quantity of `FOLLOWED`.
 
     `resolution` in pixels, with `low` and `high` where it is measured, belongs to the verdicts that end in
     `from`; `value` is what the cheaper of the two needs there, in the stored unit. `condition` tells the
@@ -40,103 +46,108 @@ class Crossing:
     note: str = ""
     condition: str = ""
 
+    @property
+    def cheaper(self) -> str:
+        """The layout that needs less from the crossing on."""
+        return self.baseline if self.verdict == "dearer from" else self.layout
+
+    @property
+    def dearer(self) -> str:
+        """The other one."""
+        return self.layout if self.verdict == "dearer from" else self.baseline
+
 
 def crossings(results: Results) -> list[Crossing]:
     """All quantities in their order, each with all layouts but the baseline; empty without scaling cells."""
-    rows = results.done("scaling")
-    counted = [_counted(record) for record in rows.to_dict("records")]
-    found = [one for each in counted for one in each] + (_timed(results) if counted else [])
-    order = list(QUANTITIES)
-    return sorted(found, key=lambda one: (order.index(one.quantity), one.condition))
+    growth = grown(results)
+    counted = [crossing for layout, _, values in growth for crossing in _counted(layout, values)]
+    timed = _timed(results) if growth else []
+    return sorted(
+        counted + timed, key=lambda crossing: (FOLLOWED.index(crossing.quantity), crossing.condition)
+    )
 
 
 _MARKED = 6
 
 
-def marks(found: Sequence[Crossing]) -> list[Crossover]:
+def marks(known: Sequence[Crossing]) -> list[Crossing]:
     """The crossings that figures show: the first few of each quantity, so that they can be read."""
-    shown: dict[tuple[str, str], list[Crossover]] = {}
-    for one in found:
-        if one.resolution is None or one.value is None:
-            continue
-        cheaper, dearer = one.layout, one.baseline
-        if one.verdict == "dearer from":
-            cheaper, dearer = dearer, cheaper
-        place, ends = (one.resolution, one.value), (one.low, one.high)
-        marked = Crossover(one.quantity, cheaper, dearer, *place, *ends, one.condition)
-        shown.setdefault((one.quantity, one.condition), []).append(marked)
-    return [one for each in shown.values() for one in each[:_MARKED]]
+    shown: dict[tuple[str, str], list[Crossing]] = {}
+    for crossing in known:
+        if crossing.resolution is not None and crossing.value is not None:
+            shown.setdefault((crossing.quantity, crossing.condition), []).append(crossing)
+    return [crossing for group in shown.values() for crossing in group[:_MARKED]]
 
 
-def _counted(record: Mapping[Any, Any]) -> list[Crossing]:
-    values, layout = record["values"], str(record["layout"])
-    pairs: dict[str, dict[str, Mapping[str, Any]]] = {}
-    for one in values["crossovers"]:
-        pairs.setdefault(one["quantity"], {})["mine" if one["a"] == layout else "back"] = one
+def _counted(layout: str, values: ScalingValues) -> list[Crossing]:
+    there: dict[str, CountedCrossing] = {}
+    back: dict[str, CountedCrossing] = {}
+    for crossing in values.crossovers:
+        (there if crossing.a == layout else back)[crossing.quantity] = crossing
     return [
-        _verdict(layout, values["baseline"], quantity, pair["mine"], pair["back"])
-        for quantity, pair in pairs.items()
+        _verdict(layout, values.baseline, name, there[name], back[name])
+        for name in dict.fromkeys(crossing.quantity for crossing in values.crossovers)
     ]
 
 
 def _verdict(
-    layout: str, baseline: str, quantity: str, mine: Mapping[str, Any], back: Mapping[str, Any]
+    layout: str, baseline: str, name: str, there: CountedCrossing, back: CountedCrossing
 ) -> Crossing:
     """Both directions in one: at most one of them is less at the largest resolution."""
-    verdict: Verdict = "not known" if mine["note"].startswith("cannot") else "equal"
-    chosen, word = mine, "cheaper"
-    for one, everywhere, somewhere in ((mine, "cheaper", "cheaper from"), (back, "dearer", "dearer from")):
-        if one["less"]:
-            chosen, word = one, everywhere
-            verdict = somewhere if one["resolution"] is not None else everywhere  # type: ignore[assignment]
+    verdict: Verdict = "not known" if there.note.startswith("cannot") else "equal"
+    chosen, word = there, "cheaper"
+    if there.less:
+        verdict = "cheaper" if there.resolution is None else "cheaper from"
+    if back.less:
+        chosen, word = back, "dearer"
+        verdict = "dearer" if back.resolution is None else "dearer from"
     return Crossing(
         layout,
         baseline,
-        quantity,
+        name,
         verdict,
-        chosen["resolution"],
-        value=chosen["value"],
-        method=mine["method"],
-        note=chosen["note"].replace("less at", f"{word} at"),
+        chosen.resolution,
+        value=chosen.value,
+        method=there.method,
+        note=chosen.note.replace("less at", f"{word} at"),
     )
 
 
 def _timed(results: Results) -> list[Crossing]:
-    """Crossovers of measured latency, from the ratios to the baseline within rounds, condition by
-    condition."""
-    rows = results.done("throughput")
-    conditions = results.conditions("throughput", TIMING)
-    found = []
-    for condition in conditions:
-        mine = select(rows, **condition) if len(rows) else rows
-        telling = {k: v for k, v in condition.items() if k in results.varying("throughput")}
-        base = select(mine, layout=results.baseline) if len(mine) else mine
+    """Crossovers of measured latency, from the ratios to the baseline within rounds, by condition."""
+    known = []
+    varying = results.varying("throughput")
+    baseline = str(results.baseline)
+    for condition in results.conditions("throughput", TIMING):
+        differing = describe({name: value for name, value in condition.items() if name in varying})
+        base = curve(results.done("throughput", layout=baseline, **condition), quantity(LATENCY))
         for layout in results.layouts:
-            of_layout = select(mine, layout=layout) if len(mine) else mine
-            if layout != results.baseline and len(of_layout):
-                found.append(_latency(layout, str(results.baseline), of_layout, base, describe(telling)))
-    return found
+            records = results.done("throughput", layout=layout, **condition)
+            if layout != baseline and records:
+                known.append(_latency(layout, baseline, records, base, differing))
+    return known
 
 
-def _latency(layout: str, baseline: str, rows: pd.DataFrame, base: pd.DataFrame, condition: str) -> Crossing:
+def _latency(
+    layout: str, baseline: str, records: Sequence[AnyRecord], base: Mapping[int, float], condition: str
+) -> Crossing:
     ratios = [
-        Point(float(row["resolution"]), *(float(row[column]) for column in _RATIO))
-        for row in rows.to_dict("records")
-        if row["values"].get("ratio_to") == baseline and not any(math.isnan(row[column]) for column in _RATIO)
+        Point(float(record.at("resolution")), values.ratio, values.ratio_low, values.ratio_high)
+        for record in records
+        if isinstance(values := record.values, ThroughputValues)
+        and values.ratio_to == baseline
+        and values.ratio is not None
+        and values.ratio_low is not None
+        and values.ratio_high is not None
     ]
     ones = [Point(point.resolution, 1.0, 1.0, 1.0) for point in ratios]
     there, back = measured_crossover(ratios, ones), measured_crossover(ones, ratios)
     verdict, chosen = _measured_verdict(ratios, there, back)
-    times = {float(row["resolution"]): float(row["latency_ms"]) for row in base.to_dict("records")}
     at = chosen.estimate
-    value = _interpolated(times, at) if at is not None else None
+    value = _interpolated(base, at) if at is not None else None
     note = _note(verdict, ratios, chosen)
-    return Crossing(
-        layout, baseline, LATENCY, verdict, at, chosen.low, chosen.high, value, "measured", note, condition
-    )
-
-
-_RATIO = ("latency_ratio", "latency_ratio_low", "latency_ratio_high")
+    ends: dict[str, Any] = {"low": chosen.low, "high": chosen.high, "value": value, "method": "measured"}
+    return Crossing(layout, baseline, LATENCY, verdict, at, note=note, condition=condition, **ends)
 
 
 def _measured_verdict(
@@ -163,12 +174,12 @@ def _note(verdict: Verdict, ratios: Sequence[Point], chosen: MeasuredCrossover) 
     notes = [f"the ratio's interval holds 1 at {', '.join(ties)} px" if ties else ""]
     if chosen.high is not None and chosen.low is None:
         notes.append("no lower bound: never certainly the other way round")
-    turns = sum((one.value < 1) != (other.value < 1) for one, other in pairwise(sides))
+    turns = sum((point.value < 1) != (other.value < 1) for point, other in pairwise(sides))
     notes.append(f"{turns} crossings; this is the last one" if turns > 1 else "")
     return "; ".join(filter(None, notes))
 
 
-def _interpolated(times: Mapping[float, float], at: float) -> float | None:
+def _interpolated(times: Mapping[int, float], at: float) -> float | None:
     """A power law between the two measured neighbours."""
     for low, high in pairwise(sorted(times)):
         if low <= at <= high:

@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ablate.quantities import Quantity
 from ablate.report import style
-from ablate.report.metrics import Metric
-from ablate.report.results import Results, select
+from ablate.report.crossings import Crossing
+from ablate.report.results import Results, curve, select
 from ablate.report.style import INK, PAPER, Look
-
-
-@dataclass(frozen=True)
-class Crossover:
-    """The resolution in pixels from which `cheaper` needs less than `dearer` of a quantity.
-
-    `quantity` is `macs`, `latency` (ms) or a peak in bytes by mode and kernel, such as `inference_fused`;
-    `low` and `high` bound the resolution where it is measured, `condition` is the panel it belongs to.
-    """
-
-    quantity: str
-    cheaper: str
-    dearer: str
-    resolution: float
-    value: float
-    low: float | None = None
-    high: float | None = None
-    condition: str = ""  # the panel's title, where a quantity has several panels
+from ablate.run.ledger import AnyRecord
 
 
 @dataclass(frozen=True)
@@ -45,39 +28,51 @@ class Drawn:
     figure: Figure
 
 
-def curves(
-    panel: Axes,
-    results: Results,
-    rows: pd.DataFrame,
-    quantity: Metric,
-    error: tuple[str, str] | None = None,
-) -> None:
-    """Draw a quantity of all layouts over the resolution; `error` names the columns of its interval."""
+@dataclass(frozen=True)
+class Line:
+    """A quantity of one layout in its displayed unit by resolution, with the parts of its error bars."""
+
+    points: dict[int, float]
+    below: tuple[float, ...] = ()
+    above: tuple[float, ...] = ()
+
+
+def lines_of(results: Results, records: Sequence[AnyRecord], wanted: Quantity) -> dict[str, Line]:
+    """The line of every layout that has one."""
+    lines = {}
+    for name in results.layouts:
+        own = select(records, layout=name)
+        points = curve(own, wanted)
+        if points:
+            lines[name] = Line(points, *_errors(own, wanted, points))
+    return lines
+
+
+def _errors(
+    records: Sequence[AnyRecord], wanted: Quantity, points: Mapping[int, float]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    if not wanted.low:
+        return (), ()
+    ends = {int(record.at("resolution")): wanted.interval(record.values) for record in records}
+    below = tuple(max(0.0, points[side] - ends[side][0] / wanted.scale) for side in points)
+    above = tuple(max(0.0, ends[side][1] / wanted.scale - points[side]) for side in points)
+    return below, above
+
+
+def curves(panel: Axes, results: Results, lines: Mapping[str, Line]) -> None:
+    """Draw a quantity of all layouts over the resolution, with their error bars."""
     looks = style.looks(results.texts)
-    found = {name: curve_of(select(rows, layout=name), quantity) for name in results.layouts}
-    widths = style.widths(found)
-    for name, curve in found.items():
-        if curve.empty:
-            continue
-        spread = None
-        if error is not None:
-            mine = select(rows, layout=name).set_index("resolution").loc[curve.index]
-            low, high = (mine[column] / quantity.scale for column in error)
-            spread = np.clip(np.vstack([curve - low, high - curve]), 0, None)
-        draw(panel, curve, looks[name], widths[name], spread)
+    widths = style.widths({name: line.points for name, line in lines.items()})
+    for name, line in lines.items():
+        draw(panel, line, looks[name], widths[name])
 
 
-def curve_of(rows: pd.DataFrame, quantity: Metric) -> pd.Series[float]:
-    """A quantity in its displayed unit by resolution, ascending."""
-    curve = rows.set_index("resolution")[quantity.column].astype(float).sort_index() / quantity.scale
-    return curve.dropna()
-
-
-def draw(panel: Axes, curve: pd.Series[float], look: Look, width: float, spread: Any = None) -> None:
-    """Draw one curve; `spread` (2, points) holds the lower and upper parts of its error bars."""
+def draw(panel: Axes, line: Line, look: Look, width: float) -> None:
+    """Draw one line."""
+    spread: Any = np.nan_to_num(np.vstack([line.below, line.above])) if line.below else None
     panel.errorbar(
-        curve.index,
-        curve.to_numpy(),
+        list(line.points),
+        list(line.points.values()),
         yerr=spread,
         color=look.color,
         linestyle=look.line,
@@ -94,44 +89,40 @@ def face(look: Look) -> str:
     return look.color if look.marker == "o" else PAPER
 
 
-def finish(panel: Axes, rows: pd.DataFrame, quantity: Metric, label: str | None = None) -> None:
+def finish(panel: Axes, lines: Iterable[Line], label: str) -> None:
     """Axes of a panel of curves: both logarithmic, ticks at the resolutions."""
-    values = rows[quantity.column].dropna() / quantity.scale
-    style.log_axis(panel, "y", [float(value) for value in values if value > 0] or [1.0])
-    style.resolution_axis(panel, [float(value) for value in rows["resolution"]])
-    panel.set_ylabel(label or quantity.title)
+    shown = list(lines)
+    values = [value for line in shown for value in line.points.values() if value > 0]
+    style.log_axis(panel, "y", values or [1.0])
+    style.resolution_axis(panel, [float(side) for line in shown for side in line.points])
+    panel.set_ylabel(label)
 
 
 def dot_figure(
-    results: Results,
-    rows: pd.DataFrame,
-    quantity: Metric,
-    error: tuple[str, str] | None = None,
-    second: Metric | None = None,
-    second_error: tuple[str, str] | None = None,
+    results: Results, columns: Sequence[tuple[Quantity, Mapping[str, Line]]], resolution: int
 ) -> Figure:
-    """One resolution only: a line of dots, a row per layout, and a second quantity beside it."""
+    """One resolution only: a line of dots, a row per layout, a panel for each quantity."""
     looks = style.looks(results.texts)
-    shown = [name for name in results.layouts if name in set(rows["layout"])]
-    quantities = [(quantity, error)] + ([(second, second_error)] if second else [])
-    figure, panels = style.axes(len(quantities), height=1.0 + 0.24 * len(shown), share_y=True)
-    for panel, (each, ends) in zip(panels, quantities, strict=True):
+    shown = [name for name in results.layouts if any(name in lines for _, lines in columns)]
+    figure, panels = style.axes(len(columns), height=1.0 + 0.24 * len(shown), share_y=True)
+    for panel, (wanted, lines) in zip(panels, columns, strict=True):
         for place, name in enumerate(shown):
-            row = select(rows, layout=name).iloc[0]
-            value = float(row[each.column]) / each.scale
-            spread = None
-            if ends is not None:
-                low, high = (float(row[column]) / each.scale for column in ends)
-                spread = [[max(value - low, 0.0)], [max(high - value, 0.0)]]
-            look = looks[name]
+            line = lines.get(name)
+            if line is None:
+                continue
+            spread = None if not line.below else [[line.below[0]], [line.above[0]]]
             panel.errorbar(
-                value, place, xerr=spread, color=look.color, marker=look.marker, markerfacecolor=face(look)
+                line.points[resolution],
+                place,
+                xerr=np.nan_to_num(spread) if spread else None,
+                color=looks[name].color,
+                marker=looks[name].marker,
+                markerfacecolor=face(looks[name]),
             )
-        resolution = int(rows["resolution"].iloc[0])
-        panel.set_xlabel(f"{each.title} at {resolution} px")
+        panel.set_xlabel(f"{wanted.title} at {resolution} px")
         panel.set_yticks(range(len(shown)), shown)
         panel.margins(x=0.12)
-        if each.unit:  # an amount starts at nothing; a ratio does not
+        if wanted.unit:  # an amount starts at nothing; a ratio does not
             panel.set_xlim(left=0)
         panel.set_ylim(len(shown) - 0.4, -0.6)
     return figure
@@ -140,24 +131,25 @@ def dot_figure(
 def layout_legend(
     figure: Figure,
     results: Results,
-    rows: pd.DataFrame,
-    column: str,
+    lines: Mapping[str, Line],
     *,
     extra: Sequence[Line2D] = (),
-    lines: bool = True,
+    with_lines: bool = True,
 ) -> None:
     """Layouts in the order in which their curves end, top to bottom."""
     looks = style.looks(results.texts)
-    ends = rows.sort_values("resolution").groupby("layout", sort=False).last()[column]
-    shown = [name for name in results.layouts if name in ends.index]
-    order = sorted(
-        shown, key=lambda name: (-select(rows, layout=name)["resolution"].max(), -float(ends[name]))
-    )
-    handles = [*(handle(looks[name], line=lines) for name in order), *extra]
-    style.legend(figure, handles, [*order, *(str(handle.get_label()) for handle in extra)])
+
+    def end(name: str) -> tuple[int, float]:
+        last = max(lines[name].points)
+        return (-last, -lines[name].points[last])
+
+    order = sorted(lines, key=end)
+    handles = [*(handle(looks[name], line=with_lines) for name in order), *extra]
+    style.legend(figure, handles, [*order, *(str(shown.get_label()) for shown in extra)])
 
 
 def handle(look: Look, *, line: bool) -> Line2D:
+    """A legend's entry for a layout."""
     return Line2D(
         [],
         [],
@@ -168,27 +160,26 @@ def handle(look: Look, *, line: bool) -> Line2D:
     )
 
 
-def mark(
-    panel: Axes, quantity: str, crossovers: Sequence[Crossover], scale: float, condition: str = ""
-) -> None:
+def mark(panel: Axes, name: str, crossings: Sequence[Crossing], scale: float, condition: str = "") -> None:
     """Mark where one layout becomes cheaper than another, inside the panel's range."""
     low, high = panel.get_xlim()
-    inside = [
-        c
-        for c in crossovers
-        if c.quantity == quantity and low <= c.resolution <= high and c.condition == condition
-    ]
-    for index, crossover in enumerate(inside):
-        if crossover.low is not None and crossover.high is not None:
-            ends, height = (crossover.low, crossover.high), crossover.value / scale
+    index = 0
+    for crossing in crossings:
+        at, value = crossing.resolution, crossing.value
+        if crossing.quantity != name or crossing.condition != condition or at is None or value is None:
+            continue
+        if not low <= at <= high:
+            continue
+        if crossing.low is not None and crossing.high is not None:
+            ends, height = (crossing.low, crossing.high), value / scale
             panel.plot(ends, (height, height), "-|", color=INK, linewidth=0.9, markersize=5, zorder=5)
-        place = (crossover.resolution, crossover.value / scale)
+        place = (at, value / scale)
         panel.plot(*place, marker="o", markersize=8, markerfacecolor="none", markeredgecolor=INK, zorder=5)
-        label = f"{crossover.resolution:.0f}"
         # neighbours' labels do not meet; where there is room first: math curves lie above the fused ones
-        side = 1 if (index % 2 == 0) == quantity.endswith("math") else -1
+        side = 1 if (index % 2 == 0) == name.endswith("math") else -1
+        index += 1
         panel.annotate(
-            label,
+            f"{at:.0f}",
             place,
             xytext=(-4 * side, 8 * side),
             textcoords="offset points",
@@ -201,23 +192,28 @@ def mark(
 
 def not_drawn(results: Results, kind: str) -> str:
     """A sentence on the points that the figure lacks because their cells have no number."""
-    planned = results.planned(kind)
-    missing = planned[planned["status"] != "done"] if len(planned) else planned
+    missing = [record for record in results.planned(kind) if record.state != "done"]
     places = dict.fromkeys(
-        f"{row['layout']} at {row['resolution']} px ({row['status']})" for row in missing.to_dict("records")
+        f"{record.layout} at {record.at('resolution')} px ({record.status})" for record in missing
     )
-    return f" Not drawn: {', '.join(places)}." if places else ""
+    if not places:
+        return ""
+    shown = list(places)[:12]
+    more = f" and {len(places) - len(shown)} more" if len(places) > len(shown) else ""
+    return f" Not drawn: {', '.join(shown)}{more}."
 
 
-def marked(quantities: Collection[str], crossovers: Sequence[Crossover]) -> str:
-    mine = [c for c in crossovers if c.quantity in quantities]
-    if not mine:
+def marked(names: Collection[str], crossings: Sequence[Crossing]) -> str:
+    """A sentence on the crossings that a figure of these quantities marks."""
+    own = [crossing for crossing in crossings if crossing.quantity in names]
+    if not own:
         return ""
     parts = [
-        f"{c.cheaper} needs less than {c.dearer} from {c.resolution:.0f} px{_kernel(c.quantity)}"
-        for c in mine
+        f"{crossing.cheaper} needs less than {crossing.dearer} from {crossing.resolution:.0f} px"
+        f"{_kernel(crossing.quantity)}"
+        for crossing in own
     ]
-    bars = ", with the interval as a bar" if any(c.low is not None for c in mine) else ""
+    bars = ", with the interval as a bar" if any(crossing.low is not None for crossing in own) else ""
     return f" Circles{bars}: {'; '.join(parts)}."
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 
-import pandas as pd
-
+from ablate.measurements.complexity import ComplexityValues
+from ablate.measurements.memory import MemoryValues
+from ablate.measurements.throughput import ThroughputValues
 from ablate.report.accuracy import resolvable_points
 from ablate.report.numbers import plural, significant
 from ablate.report.results import Results
+from ablate.run.ledger import AnyRecord
 from ablate.runners.latency import busy_with
 
 RECONSTRUCTION = (
@@ -21,29 +24,26 @@ RECONSTRUCTION = (
 def main_notes(results: Results) -> list[str]:
     """The footnotes of the main table, in the order of their weight."""
     notes = [missing_note(results), *uncounted_notes(results), busy_note(results), *throughput_notes(results)]
-    notes += [resolvable_note(results), kernel_note(results)]
-    notes.append(RECONSTRUCTION if uses_reconstruction(results) else None)
+    notes += [resolvable_note(results), kernel_note(results), *caveats(results)]
     return [note for note in notes if note]
 
 
 def missing_note(results: Results) -> str | None:
     """How many planned cells have no number, and why."""
     missing = results.not_done
-    if missing.empty:
+    if not missing:
         return None
-    counts = Counter(zip(missing["kind"], missing["status"], strict=True))
+    counts = Counter((record.kind, record.status) for record in missing)
     parts = [f"{count} {kind} {status}" for (kind, status), count in sorted(counts.items())]
-    return (
-        f"{len(missing)} of {plural(len(results.frame), 'planned cell')} have no number: {', '.join(parts)}."
-    )
+    cells = plural(len(results.records), "planned cell")
+    return f"{len(missing)} of {cells} have no number: {', '.join(parts)}."
 
 
 def uncounted_notes(results: Results) -> list[str]:
     """One note per layout that calls operators without a counting rule."""
-    done = results.done("complexity")
     notes = []
     for name in results.layouts:
-        operators = uncounted(done[done["layout"] == name]) if len(done) else []
+        operators = uncounted(results.done("complexity", layout=name))
         if operators:
             notes.append(
                 f"† {name}: operators without a counting rule, not in its MACs: {', '.join(operators)}."
@@ -51,18 +51,18 @@ def uncounted_notes(results: Results) -> list[str]:
     return notes
 
 
-def uncounted(rows: pd.DataFrame) -> list[str]:
-    """Names of the operators that these complexity rows could not count."""
-    names = (str(name) for values in rows["values"] for name in values.get("uncounted") or ())
-    return list(dict.fromkeys(names))
+def uncounted(records: Iterable[AnyRecord]) -> list[str]:
+    """Names of the operators that these complexity cells could not count."""
+    counted = (record.values for record in records if isinstance(record.values, ComplexityValues))
+    return list(dict.fromkeys(name for values in counted for name in values.uncounted))
 
 
 def resolvable_note(results: Results) -> str | None:
     """What difference in accuracy the number of seeds can tell from chance."""
-    found = resolvable_points(results)
-    if found is None:
+    known = resolvable_points(results)
+    if known is None:
         return None
-    points, seeds = found
+    points, seeds = known
     return (
         f"{plural(seeds, 'seed')} with this spread resolve differences of {significant(points, 2)} points in "
         "top-1 (95 %, pooled spread); not resolved: the 95 % interval of the paired difference holds 0."
@@ -71,26 +71,44 @@ def resolvable_note(results: Results) -> str | None:
 
 def kernel_note(results: Results) -> str | None:
     """Which of the two attention kernels the measuring device really uses."""
-    values = [*results.done("memory").get("values", []), *_memories(results)]
-    kernels = sorted({str(value["device_kernel"]) for value in values if value.get("device_kernel")})
-    if not kernels:
+    kernels = {
+        record.values.device_kernel
+        for record in results.done("memory")
+        if isinstance(record.values, MemoryValues)
+    }
+    kernels |= {
+        record.values.memory.device_kernel
+        for record in results.done("complexity")
+        if isinstance(record.values, ComplexityValues)
+    }
+    named = sorted(kernel for kernel in kernels if kernel is not None)
+    if not named:
         return None
-    return f"Predicted memory is given for both attention kernels; this device runs: {', '.join(kernels)}."
+    return f"Predicted memory is given for both attention kernels; this device runs: {', '.join(named)}."
 
 
-def uses_reconstruction(results: Results) -> bool:
-    """Whether a layout uses key-only attention or is called LinGlo."""
+def caveats(results: Results) -> list[str]:
+    """What the blocks of the study's layouts say about themselves; of older ledgers, by the layouts' words."""
+    if results.fact.caveats:
+        return list(results.fact.caveats)
     texts = [f"{name} {text}".lower() for name, text in results.texts.items()]
-    return any(re.search(r"key.?only|linglo", text) for text in texts)
+    return [RECONSTRUCTION] if any(re.search(r"key.?only|linglo", text) for text in texts) else []
+
+
+def timed(results: Results) -> list[ThroughputValues]:
+    """The values of all finished throughput cells."""
+    return [
+        record.values for record in results.done("throughput") if isinstance(record.values, ThroughputValues)
+    ]
 
 
 def busy_note(results: Results) -> str | None:
     """A warning when other work wanted the cores while times were measured."""
-    busy = [values for values in results.done("throughput").get("values", []) if values.get("busy")]
+    busy = [values for values in timed(results) if values.busy]
     if not busy:
         return None
-    others = max((values["others"] for values in busy if values.get("others") is not None), default=None)
-    load = max((float(values.get("load_average") or 0.0) for values in busy), default=0.0)
+    others = max((values.others for values in busy if values.others is not None), default=None)
+    load = max(values.load_average or 0.0 for values in busy)
     return (
         f"The machine was busy during {plural(len(busy), 'timing cell')} ({busy_with(others, load)}): "
         "times may be too long; ratios suffer less."
@@ -99,19 +117,13 @@ def busy_note(results: Results) -> str | None:
 
 def throughput_notes(results: Results) -> list[str]:
     """What the latencies lack: an interval where one process measured, the baseline where it failed."""
-    values = list(results.done("throughput").get("values", []))
+    values = timed(results)
     notes = []
-    if any(value.get("low_ms") is None for value in values):
+    if any(value.low_ms is None for value in values):
         notes.append(
             "Latencies without ± come from one process and have no error; their ratios prove nothing."
         )
-    others = sorted(
-        {str(v["ratio_to"]) for v in values if v.get("ratio_to") not in (None, "", results.baseline)}
-    )
+    others = sorted({value.ratio_to for value in values if value.ratio_to not in ("", results.baseline)})
     if others:
         notes.append(f"The baseline was not timed; the ratios are to {', '.join(others)}.")
     return notes
-
-
-def _memories(results: Results) -> list[dict[str, object]]:
-    return [values.get("memory") or {} for values in results.done("complexity").get("values", [])]

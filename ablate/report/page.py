@@ -10,21 +10,15 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from ablate.measurements.register import measurement
+from ablate.quantities import Quantity
 from ablate.report.drawing import Drawn
-from ablate.report.metrics import METRICS, Metric
 from ablate.report.notes import busy_note, missing_note, uncounted_notes
 from ablate.report.numbers import plural, significant
 from ablate.report.results import Results
 from ablate.report.table import Column, Table
+from ablate.run.records import plain
 
-_MEASUREMENTS = {
-    "complexity": "counted costs",
-    "memory": "memory",
-    "throughput": "latency and throughput",
-    "accuracy": "short-schedule accuracy",
-    "audit": "audit of the count",
-    "scaling": "growth with the resolution",
-}
 _FACTS = {
     "device": "Device",
     "processor": "Processor",
@@ -55,8 +49,6 @@ def page(
     tables: Sequence[Table],
     drawings: Sequence[tuple[Drawn, str]],
     *,
-    source: str | None = None,
-    commands: Sequence[str] = (),
     warnings: Sequence[str] = (),
 ) -> str:
     """The page's HTML. `drawings` are figures with their `<svg>` elements; everything else is escaped."""
@@ -68,20 +60,21 @@ def page(
         lstrip_blocks=True,
     )
     environment.globals.update(heads=heads)
-    finished = int((results.frame["status"] == "done").sum())
-    cells = plural(len(results.frame), "cell")
+    finished = len(results.records) - len(results.not_done)
+    cells = plural(len(results.records), "cell")
+    fact = results.fact
     return environment.get_template("report.html.j2").render(
         study=results.study,
         summary=f"{plural(len(results.layouts), 'layout')}, {finished} of {cells} done",
         measured=measured(results),
-        warnings=[*warnings, *page_warnings(results)],
+        warnings=[*warnings, *fact.warnings, *page_warnings(results)],
         facts=facts(results),
         main=tables[0],
         tables=tables[1:],
         drawings=[(drawn, Markup(svg)) for drawn, svg in drawings],
         definitions=definitions(results),
-        source=source,
-        commands=commands,
+        source=fact.source,
+        commands=[f"ablate {fact.command} {fact.file}"] if fact.file else [],
     )
 
 
@@ -95,46 +88,52 @@ def heads(columns: Sequence[Column]) -> list[_Head]:
 def measured(results: Results) -> list[str]:
     """What the study measured, a line per kind of cell."""
     lines = []
-    for kind, cells in results.frame.groupby("kind", sort=False):
-        conditions: dict[str, list[Any]] = {}
-        for condition in cells["condition"]:
-            for key, value in condition.items():
+    for kind in results.kinds:
+        conditions: dict[str, list[str]] = {}
+        distinct = {id(record.condition): record.condition for record in results.planned(kind)}
+        for condition in distinct.values():
+            for key, value in plain(condition).items():
                 known = conditions.setdefault(key, [])
-                each = value if isinstance(value, list) else [value]
-                known += [one for one in each if one is not None and one not in known]
-        parts = [
-            f"{key.replace('_', ' ')} {', '.join(map(str, values))}"
-            for key, values in conditions.items()
-            if values
+                parts = value if isinstance(value, list) else [value]
+                known += [text for text in map(str, parts) if text not in known]
+        shown = [
+            f"{key.replace('_', ' ')} {', '.join(values)}" for key, values in conditions.items() if values
         ]
-        lines.append(f"{_MEASUREMENTS.get(str(kind), str(kind))}: {'; '.join(parts)}")
+        lines.append(f"{measurement(kind).title}: {'; '.join(shown)}")
     return lines
 
 
 def page_warnings(results: Results) -> list[str]:
     """What is wrong with the numbers, worst first."""
-    found = [missing_note(results), *uncounted_notes(results), busy_note(results)]
-    measured_rows = results.frame[results.frame["kind"].isin(["memory", "throughput", "accuracy"])]
-    devices = {p.get("device") for p in measured_rows["provenance"] if p.get("device")}
-    if len(devices) > 1:
-        found.append(f"Measured on different devices: {', '.join(sorted(map(str, devices)))}.")
-    if any(p.get("git_dirty") for p in results.frame["provenance"]):
-        found.append("Some cells were measured with uncommitted changes in the working directory.")
-    return [note for note in found if note]
+    notes = [missing_note(results), *uncounted_notes(results), busy_note(results)]
+    devices = {
+        record.provenance.device
+        for record in results.records
+        if record.provenance is not None and measurement(record.kind).where != "counted"
+    }
+    named = sorted(device for device in devices if device)
+    if len(named) > 1:
+        notes.append(f"Measured on different devices: {', '.join(named)}.")
+    if any(provenance.git_dirty for provenance in results.provenances()):
+        notes.append("Some cells were measured with uncommitted changes in the working directory.")
+    said = dict.fromkeys(note for provenance in results.provenances() for note in provenance.notes)
+    return [note for note in (*notes, *said) if note]
 
 
 def facts(results: Results) -> list[tuple[str, str]]:
     """Where the numbers come from: each fact of the rows' provenance with its distinct values."""
-    found = []
+    lines = []
+    provenances = list(results.provenances())
     for key, label in _FACTS.items():
-        values = list(dict.fromkeys(p[key] for p in results.frame["provenance"] if p.get(key) is not None))
+        known = (getattr(provenance, key) for provenance in provenances)
+        values = list(dict.fromkeys(value for value in known if value is not None))
         if values:
-            found.append((label, _fact(key, values)))
-    created = sorted(str(value) for value in results.frame.get("created", []) if isinstance(value, str))
+            lines.append((label, _fact(key, values)))
+    created = sorted(record.created for record in results.records if record.created)
     if created:
         text = created[0] if created[0] == created[-1] else f"{created[0]} to {created[-1]}"
-        found.append(("Measured", text))
-    return found
+        lines.append(("Measured", text))
+    return lines
 
 
 def _fact(key: str, values: Sequence[Any]) -> str:
@@ -146,7 +145,6 @@ def _fact(key: str, values: Sequence[Any]) -> str:
     return "; ".join(str(value) for value in values)
 
 
-def definitions(results: Results) -> list[Metric]:
-    """The metrics of the kinds that the study measures."""
-    kinds = set(results.frame["kind"])
-    return [metric for metric in METRICS if metric.kind in kinds]
+def definitions(results: Results) -> list[Quantity]:
+    """The quantities of the measurements that the study makes."""
+    return [wanted for kind in results.kinds for wanted in measurement(kind).quantities]

@@ -1,20 +1,23 @@
-"""A ledger's frame, opened: one flat frame per kind of cell, and what is missing from each."""
+"""A study's records, opened: what was planned of each measurement, what is done, and what is missing."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
-import pandas as pd
+from ablate.measurements.register import measurement
+from ablate.quantities import Quantity
+from ablate.run.facts import Fact, StudyFact
+from ablate.run.ledger import AnyRecord, Ledger
+from ablate.run.records import plain
 
-from ablate.report.metrics import of_kind
+F = TypeVar("F", bound=Fact)
 
 
 class Results:
-    """All planned cells of a study, finished or not.
+    """All planned cells of a study, finished or not, and the facts about it.
 
     `layouts` keeps the order of the plan, `texts` says what each layout is (its pattern, when known),
     `baseline` is the layout the others are compared to (the first one when the study names none).
@@ -22,60 +25,62 @@ class Results:
     the lowest resolution counted.
     """
 
-    def __init__(
-        self,
-        frame: pd.DataFrame,
-        *,
-        study: str,
-        baseline: str | None = None,
-        texts: Mapping[str, str] | None = None,
-        reference: int | None = None,
-    ):
-        self.frame = frame.reset_index(drop=True)
-        self.study = study
-        self.layouts: tuple[str, ...] = tuple(dict.fromkeys(frame["layout"].astype(str)))
-        self.baseline = baseline if baseline in self.layouts else next(iter(self.layouts), None)
-        self.texts = {name: (texts or {}).get(name, name) for name in self.layouts}
-        self._reference = reference
-        self._kinds: dict[str, pd.DataFrame] = {}
+    def __init__(self, records: Sequence[AnyRecord], study: StudyFact, facts: Iterable[Fact] = ()):
+        self.records = tuple(records)
+        self.fact = study
+        self.study = study.title
+        self.layouts: tuple[str, ...] = tuple(dict.fromkeys(record.layout for record in self.records))
+        known = study.baseline if study.baseline in self.layouts else None
+        self.baseline = known or next(iter(self.layouts), None)
+        self.texts = {name: study.layouts.get(name, name) for name in self.layouts}
+        self._facts = {type(fact): fact for fact in facts}
+        self._by_kind: dict[str, list[AnyRecord]] = {}
+        for record in self.records:
+            self._by_kind.setdefault(record.kind, []).append(record)
 
-    def planned(self, kind: str) -> pd.DataFrame:
-        """Every planned cell of a kind, one row each.
+    @classmethod
+    def of(cls, ledger: Ledger, facts: Iterable[type[Fact]] = ()) -> Results:
+        """What a ledger holds."""
+        study = ledger.read(StudyFact) or StudyFact(ledger.path.parent.name)
+        known = (ledger.read(fact) for fact in facts)
+        return cls(ledger.records(), study, [fact for fact in known if fact is not None])
 
-        Columns: layout, status, reason, the condition's entries, the metrics in their raw units (NaN where
-        the cell is not done), and the row's `values` and `provenance`.
-        """
-        if kind not in self._kinds:
-            rows = self.frame[self.frame["kind"] == kind]
-            self._kinds[kind] = pd.DataFrame([_flat(kind, row) for row in rows.to_dict("records")])
-        return self._kinds[kind]
-
-    def done(self, kind: str) -> pd.DataFrame:
-        """The finished cells of a kind, as `planned` gives them."""
-        planned = self.planned(kind)
-        return planned[planned["status"] == "done"] if len(planned) else planned
+    def knows(self, fact: type[F]) -> F | None:
+        """The fact of this kind; None when the study has none."""
+        known = self._facts.get(fact)
+        return known if isinstance(known, fact) else None
 
     @property
-    def not_done(self) -> pd.DataFrame:
-        """The records of the ledger's frame that are failed, stale or missing."""
-        return self.frame[self.frame["status"] != "done"]
+    def kinds(self) -> tuple[str, ...]:
+        """The measurements that were planned, in the order of the plan."""
+        return tuple(self._by_kind)
+
+    def planned(self, kind: str, **condition: Any) -> list[AnyRecord]:
+        """The planned cells of a measurement whose layout and condition have these values."""
+        return select(self._by_kind.get(kind, ()), **condition)
+
+    def done(self, kind: str, **condition: Any) -> list[AnyRecord]:
+        """The finished ones of them."""
+        return [record for record in self.planned(kind, **condition) if record.state == "done"]
+
+    @property
+    def not_done(self) -> list[AnyRecord]:
+        """The records that are failed, stale or missing."""
+        return [record for record in self.records if record.state != "done"]
 
     @cached_property
     def reference(self) -> int | None:
         """The resolution of one-resolution tables, in pixels; None when no cell has one."""
-        counted = (
-            self.resolutions("complexity") or self.resolutions("memory") or self.resolutions("throughput")
-        )
-        if self._reference in counted or not counted:
-            return self._reference
+        kinds = ("complexity", "memory", "throughput")
+        counted = next((sides for kind in kinds if (sides := self.resolutions(kind))), [])
+        if self.fact.reference in counted or not counted:
+            return self.fact.reference
         return 224 if 224 in counted else counted[0]
 
     def resolutions(self, kind: str) -> list[int]:
         """Resolutions planned for a kind, ascending."""
-        planned = self.planned(kind)
-        if "resolution" not in planned:
-            return []
-        return sorted({int(value) for value in planned["resolution"].dropna()})
+        sides = {record.at("resolution") for record in self.planned(kind)}
+        return sorted(int(side) for side in sides if side is not None)
 
     def nearest(self, kind: str) -> int | None:
         """The planned resolution of a kind that is nearest (in ratio) to the reference."""
@@ -83,52 +88,66 @@ class Results:
         if not planned:
             return None
         reference = self.reference or planned[0]
-        return min(planned, key=lambda value: max(value / reference, reference / value))
+        return min(planned, key=lambda side: max(side / reference, reference / side))
 
     def conditions(self, kind: str, names: Sequence[str]) -> list[dict[str, Any]]:
         """The distinct values of these entries of the conditions of a kind, in the order of the plan."""
-        planned = self.planned(kind)
-        present = [name for name in names if name in planned]
-        if not present or planned.empty:
-            return []
-        return [
-            {str(key): value for key, value in record.items()}
-            for record in planned[present].drop_duplicates().to_dict("records")
-        ]
+        distinct: dict[str, dict[str, Any]] = {}
+        for record in self.planned(kind):
+            entries = {name: record.at(name) for name in names if name in type(record.condition).model_fields}
+            distinct.setdefault(json.dumps(entries, default=str), entries)
+        return [entries for entries in distinct.values() if entries]
 
     def varying(self, kind: str) -> set[str]:
         """Entries of a kind's conditions that differ between its cells: those that tell its cells apart."""
-        found: dict[str, set[str]] = {}
-        for condition in self.frame.loc[self.frame["kind"] == kind, "condition"]:
-            for name, value in condition.items():
-                found.setdefault(name, set()).add(json.dumps(value))
-        return {name for name, values in found.items() if len(values) > 1}
+        values: dict[str, set[str]] = {}
+        for condition in {id(record.condition): record.condition for record in self.planned(kind)}.values():
+            for name in type(condition).model_fields:
+                values.setdefault(name, set()).add(str(getattr(condition, name)))
+        return {name for name, different in values.items() if len(different) > 1}
+
+    def provenances(self) -> Iterator[Any]:
+        """The provenance of every row that has one."""
+        return (record.provenance for record in self.records if record.provenance is not None)
 
 
-def select(rows: pd.DataFrame, **condition: Any) -> pd.DataFrame:
-    """The rows whose columns have these values; entries with None or without a column do not restrict."""
-    for name, value in condition.items():
-        if value is not None and name in rows:
-            rows = rows[rows[name] == value]
-    return rows
+def select(records: Iterable[AnyRecord], **condition: Any) -> list[AnyRecord]:
+    """The records whose layout and condition have these values; entries that are None do not restrict."""
+    wanted = {name: value for name, value in condition.items() if value is not None}
+    return [
+        record
+        for record in records
+        if all((record.layout if name == "layout" else record.at(name)) == wanted[name] for name in wanted)
+    ]
+
+
+def curve(records: Iterable[AnyRecord], quantity: Quantity) -> dict[int, float]:
+    """A quantity in its displayed unit by resolution, ascending; what is not known is left out."""
+    points = {
+        int(record.at("resolution")): quantity.value(record.values) / quantity.scale
+        for record in records
+        if record.values is not None
+    }
+    return {side: points[side] for side in sorted(points) if points[side] == points[side]}
+
+
+def kind_quantities(kind: str) -> tuple[Quantity, ...]:
+    """The quantities of a measurement that tables of all of them show."""
+    return tuple(quantity for quantity in measurement(kind).quantities if quantity.listed)
 
 
 def describe(condition: Mapping[str, Any]) -> str:
     """A condition in words, for a table: `resolution 224, batch 32, fp32`."""
     parts = []
     for key, value in condition.items():
-        value = value.item() if isinstance(value, np.generic) else value
-        if value is None or value is False or value != value:  # NaN stands for None in a column of numbers
+        if value is None or value is False:
             continue
         number = f"{value:g}" if isinstance(value, float) else value
         parts.append(str(key) if value is True else f"{key} {number}")
     return ", ".join(parts)
 
 
-def _flat(kind: str, row: Mapping[Hashable, Any]) -> dict[str, Any]:
-    values: Mapping[str, Any] = row["values"] if row["status"] == "done" else {}
-    flat: dict[str, Any] = {"layout": str(row["layout"]), "status": row["status"], "reason": row["reason"]}
-    for name, value in row["condition"].items():
-        flat[name] = value if isinstance(value, Hashable) else json.dumps(value)
-    flat |= {metric.column: metric.read(values) for metric in of_kind(kind)}
-    return flat | {"values": values, "provenance": row["provenance"]}
+def telling(results: Results, record: AnyRecord) -> dict[str, Any]:
+    """The entries of a record's condition that tell it from the study's other cells of its kind."""
+    varying = results.varying(record.kind)
+    return {name: value for name, value in plain(record.condition).items() if name in varying}

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import matplotlib as mpl
-import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -32,8 +31,6 @@ _RULE_LINES: Mapping[str, Any] = {
     "timm": (0, (6, 1.5, 1.2, 1.5)),
 }
 _RULE_MARKERS: Mapping[str, str] = {"alternate": "o", "graft": "s", "": "D", "timm": "^"}
-# Order of the colour-blind-safe palette; the four rivals of every study get the most distinct ones.
-_MIXERS = ("key_only", "sra", "window", "softmax", "linear", "convnext", "mbconv", "pool", "identity", "conv")
 _SERIES_MARKERS = "osD^vP*Xdp"
 
 
@@ -54,35 +51,51 @@ def palette() -> list[str]:
 
 def looks(texts: Mapping[str, str]) -> dict[str, Look]:
     """A look for every layout: by mixer (colour) and rule (line, marker) where these tell all layouts apart,
-    else one colour and marker for each layout."""
-    words = {name: (_mixer(f"{text}"), _rule(text)) for name, text in texts.items()}
-    if len(set(words.values())) == len(words) and all(mixer for mixer, _ in words.values()):
-        colors = dict(zip(_MIXERS, palette(), strict=True))
+    else one colour and marker for each layout.
+
+    A mixer's colour is its place among the study's mixers; plain convolution, which most layouts are built
+    on, is the mixer of a layout that has no other.
+    """
+    words = {name: (_mixer(text), _rule(text)) for name, text in texts.items()}
+    mixers = list(dict.fromkeys(mixer for mixer, _ in words.values()))
+    colors_cycle = palette()
+    if len(set(words.values())) == len(words) and all(mixers) and len(mixers) <= len(colors_cycle):
+        colors = dict(zip(mixers, colors_cycle, strict=False))
         if not any(rule for _, rule in words.values()):  # no rules to tell apart: plain lines read best
             words = {name: (mixer, "alternate") for name, (mixer, _) in words.items()}
         return {
             name: Look(colors[mixer], _RULE_LINES[rule], _RULE_MARKERS[rule])
             for name, (mixer, rule) in words.items()
         }
-    colors_cycle = palette()
     lines = list(_RULE_LINES.values())
-    found = {}
+    shown = {}
     for index, name in enumerate(texts):
         turn, place = divmod(index, len(colors_cycle))
-        found[name] = Look(colors_cycle[place], lines[turn % len(lines)], _SERIES_MARKERS[place])
-    return found
+        shown[name] = Look(colors_cycle[place], lines[turn % len(lines)], _SERIES_MARKERS[place])
+    return shown
+
+
+_NO_MIXER = {"alternate", "graft", "timm", "from"}
+_BASE = "conv"
 
 
 def _mixer(text: str) -> str:
-    """The mixer a layout is about: the one it names beside plain convolution; empty for none or several."""
-    named = {word for word in re.findall(r"[a-z_]+", text.lower()) if word in _MIXERS}
-    others = named - {"conv"} or named
+    """The mixer a layout is about, with its arguments: the one it names beside plain convolution.
+
+    Empty where it names none or several, and for a model of timm.
+    """
+    if text.strip().startswith("timm:"):
+        return ""
+    inner = re.sub(r"^\s*(alternate|graft)\s*\((.*)\)\s*$", r"\2", text, flags=re.DOTALL)
+    inner = re.sub(r",?\s*from\s*=\s*\d+", "", inner)
+    named = {word for word in re.findall(r"[^\W\d]\w*(?:\([^()]*\))?", inner) if word not in _NO_MIXER}
+    others = {word for word in named if word.partition("(")[0] != _BASE} or named
     return next(iter(others)) if len(others) == 1 else ""
 
 
 def _rule(text: str) -> str:
-    found = re.match(r"\s*(alternate|graft|timm)", text)
-    return found.group(1) if found else ""
+    rule = re.match(r"\s*(alternate|graft|timm)", text)
+    return rule.group(1) if rule else ""
 
 
 @contextmanager
@@ -131,13 +144,12 @@ def axes(count: int = 1, *, height: float = 3.1, share_y: bool = False) -> tuple
     columns = count if count <= 3 else 2
     lines = math.ceil(count / columns)
     figure = Figure(figsize=(WIDTH, height * lines), layout="constrained")
-    found = list(figure.subplots(lines, columns, sharey=share_y, squeeze=False).flat)
-    for unused in found[count:]:
+    panels = list(figure.subplots(lines, columns, sharey=share_y, squeeze=False).flat)
+    for unused in panels[count:]:
         unused.remove()
-    found = found[:count]
-    for panel in found:
+    for panel in panels[:count]:
         sns.despine(ax=panel)
-    return figure, found
+    return figure, panels[:count]
 
 
 def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
@@ -184,21 +196,21 @@ def log_axis(panel: Axes, which: Literal["x", "y"], values: Sequence[float]) -> 
         getattr(panel, f"set_{which}lim")(low / 1.5, high * 1.5)
 
 
-def widths(curves: Mapping[str, pd.Series[float]]) -> dict[str, float]:
+def widths(curves: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
     """Line widths in points: a curve that others drawn after it would hide is wider, and shows as a rim."""
-    names = [name for name, curve in curves.items() if len(curve)]
-    values = [value for name in names for value in curves[name]]
+    names = [name for name, curve in curves.items() if curve]
+    values = [value for name in names for value in curves[name].values() if value > 0]
     if not values:
         return dict.fromkeys(curves, LINE)
     near = max(math.log(max(values) / min(values)), 0.1) * 0.008
-    found = dict.fromkeys(curves, LINE)
+    wide = dict.fromkeys(curves, LINE)
     for index, name in enumerate(names):
         for later in names[index + 1 :]:
-            common = curves[name].index.intersection(curves[later].index)
-            pairs = zip(curves[name][common], curves[later][common], strict=True)
-            if len(common) and all(abs(math.log(a / b)) < near for a, b in pairs):
-                found[name] = min(found[name] + 1.0, LINE + 3.0)
-    return found
+            common = curves[name].keys() & curves[later].keys()
+            pairs = [(curves[name][side], curves[later][side]) for side in common]
+            if pairs and all(min(pair) > 0 and abs(math.log(pair[0] / pair[1])) < near for pair in pairs):
+                wide[name] = min(wide[name] + 1.0, LINE + 3.0)
+    return wide
 
 
 def side_by_side(points: Mapping[str, float]) -> dict[str, float]:

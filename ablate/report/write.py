@@ -1,96 +1,84 @@
 """Writes a report: tables as CSV, Markdown and LaTeX, figures as PNG and PDF, and one self-contained page.
 
-The same frame gives the same bytes: no dates, no random identifiers.
+The same ledger gives the same bytes: no dates, no random identifiers. Files are replaced whole, by a rename.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 from matplotlib.figure import Figure
 
+from ablate.errors import AblateError
+from ablate.extensions import load_extension, load_installed
 from ablate.report import style
-from ablate.report.crossings import crossings, marks
 from ablate.report.drawing import Drawn
-from ablate.report.figures import all_figures
 from ablate.report.page import page
-from ablate.report.pareto import pareto_figure, trial_table
+from ablate.report.register import figure_entries, table_entries
 from ablate.report.render import to_csv, to_latex, to_markdown
 from ablate.report.results import Results
 from ablate.report.table import Table
-from ablate.report.tables import all_tables
+from ablate.run.facts import FormulaFact, MatchFact, SearchFact, StudyFact
+from ablate.run.ledger import Ledger
 
-_TABLES = (
-    "main",
-    "budget",
-    "scaling",
-    "exponents",
-    "crossovers",
-    "formulas",
-    "stages",
-    "memory",
-    "throughput",
-    "seeds",
-    "audit",
-    "published",
-    "missing",
-    "layouts",
-    "search",
-)
-_FIGURES = ("macs", "memory", "latency", "accuracy", "stages", "pareto")
+FACTS = (FormulaFact, MatchFact, SearchFact)
 
 
-def write_report(
-    frame: pd.DataFrame,
-    out: Path,
-    *,
-    study: str,
-    baseline: str | None,
-    front: pd.DataFrame | None = None,
-    objectives: Sequence[str] = (),
-    layouts: Mapping[str, str] | None = None,
-    reference: int | None = None,
-    source: str | None = None,
-    commands: Sequence[str] = (),
-    warnings: Sequence[str] = (),
-    matches: Sequence[Mapping[str, Any]] = (),
-    formulas: Sequence[Mapping[str, Any]] = (),
-) -> list[Path]:
-    """Write `out/tables/*`, `out/figures/*` and `out/report.html`; returns the files, in that order.
+def write_report(ledger: Ledger, out: Path) -> list[Path]:
+    """Write `out/tables/*`, `out/figures/*` and `out/report.html` from a study's ledger.
 
-    `frame` is `Ledger.frame()`. `front` holds a search's trials and `objectives` its objectives, as
-    `pareto_figure` takes them. `layouts` says what each name stands for, `reference` the resolution in pixels
-    of the tables that show one, `source` is the study's text, `commands` reproduce it, `warnings` are shown
-    at the top beside those that the frame itself gives rise to, `matches` and `formulas` are the rows of the
-    ledger's facts of these names. Tables and figures of an earlier report that
-    have no data now are removed.
+    Returns the files, in that order. Tables and figures of an earlier report that have no data now are
+    removed; other files stay. A figure that cannot be drawn costs itself alone, with a note in the report.
+    Raises `AblateError` when `out` cannot be written.
     """
-    results = Results(frame, study=study, baseline=baseline, texts=layouts, reference=reference)
-    tables = all_tables(results, matches, formulas)
+    load_installed()
+    study = ledger.read(StudyFact)
+    troubles = []
+    for file in study.extensions if study is not None else ():
+        try:
+            load_extension(Path(file))
+        except AblateError as error:  # the numbers of other measurements are still there
+            troubles.append(f"without what an extension adds: {error}")
+    return write_results(Results.of(ledger, FACTS), out, troubles)
+
+
+def write_results(results: Results, out: Path, troubles: Sequence[str] = ()) -> list[Path]:
+    """The same from records that are at hand; `troubles` are shown among the warnings."""
+    notes = list(troubles)
+    tables = []
+    for entry in table_entries():
+        made = entry.make(results) if results.records or entry.name in ("search", "main") else None
+        if isinstance(made, Table):
+            tables.append(made)
     with style.paper_style():
-        figures = all_figures(results, marks(crossings(results)))
-        if front is not None and len(front):
-            tables.append(trial_table(front, objectives))
-            figures.append(
-                Drawn(
-                    "pareto", "Trials of the search and their Pareto front.", pareto_figure(front, objectives)
-                )
-            )
-        written = _write_tables(tables, out / "tables", study)
-        written += _write_figures(figures, out / "figures")
-        drawings = [(drawn, to_svg(drawn.figure, drawn.name)) for drawn in figures]
-    html = page(results, tables, drawings, source=source, commands=commands, warnings=warnings)
+        written = _write_tables(tables, out / "tables", results.study)
+        drawn = []
+        for entry in figure_entries():
+            try:
+                made = entry.make(results)
+                if isinstance(made, Drawn):
+                    drawn.append((made, to_svg(made.figure, made.name), _rendered(made)))
+            except Exception as error:  # what a name or a number does to the drawing library
+                notes.append(f"The figure {entry.name} could not be drawn: {type(error).__name__}: {error}")
+        names = {entry.name for entry in figure_entries()}
+        _clear(out / "figures", names - {figure.name for figure, _, _ in drawn}, ("png", "pdf"))
+        for figure, _, files in drawn:
+            written += [
+                _write(out / "figures" / f"{figure.name}.{suffix}", data) for suffix, data in files.items()
+            ]
+    html = page(results, tables, [(figure, svg) for figure, svg, _ in drawn], warnings=notes)
     written.append(_write(out / "report.html", html.encode()))
     return written
 
 
 def _write_tables(tables: Sequence[Table], folder: Path, study: str) -> list[Path]:
-    _clear(folder, set(_TABLES) - {table.name for table in tables}, ("csv", "md", "tex"))
+    names = {entry.name for entry in table_entries()}
+    _clear(folder, names - {table.name for table in tables}, ("csv", "md", "tex"))
     written = []
     for table in tables:
         label = re.sub(r"[^a-zA-Z0-9]+", "-", f"{study}-{table.name}").strip("-").lower()
@@ -103,20 +91,19 @@ def _write_tables(tables: Sequence[Table], folder: Path, study: str) -> list[Pat
     return written
 
 
-def _write_figures(figures: Sequence[Drawn], folder: Path) -> list[Path]:
-    _clear(folder, set(_FIGURES) - {drawn.name for drawn in figures}, ("png", "pdf"))
-    written = []
-    for drawn in figures:
-        for suffix in ("png", "pdf"):
-            buffer = io.BytesIO()
-            blank = (
-                {"Software": None}
-                if suffix == "png"
-                else {"CreationDate": None, "Producer": None, "Creator": None}
-            )
-            drawn.figure.savefig(buffer, format=suffix, metadata=blank, facecolor="white")
-            written.append(_write(folder / f"{drawn.name}.{suffix}", buffer.getvalue()))
-    return written
+def _rendered(drawn: Drawn) -> dict[str, bytes]:
+    """The figure's files by their suffix."""
+    files = {}
+    for suffix in ("png", "pdf"):
+        buffer = io.BytesIO()
+        blank = (
+            {"Software": None}
+            if suffix == "png"
+            else {"CreationDate": None, "Producer": None, "Creator": None}
+        )
+        drawn.figure.savefig(buffer, format=suffix, metadata=blank, facecolor="white")
+        files[suffix] = buffer.getvalue()
+    return files
 
 
 def to_svg(figure: Figure, name: str) -> str:
@@ -140,10 +127,19 @@ def to_svg(figure: Figure, name: str) -> str:
 def _clear(folder: Path, names: set[str], suffixes: Sequence[str]) -> None:
     for name in names:
         for suffix in suffixes:
-            (folder / f"{name}.{suffix}").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                (folder / f"{name}.{suffix}").unlink(missing_ok=True)
 
 
 def _write(path: Path, content: bytes) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    """Replace a file whole; a symbolic link in its place is replaced, never followed."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+        os.replace(part, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise AblateError(f"cannot write {path}: {error.strerror or error}") from error
     return path

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import platform
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
 from ablate.errors import AblateError
-from ablate.run.cell import Cell, CellKind, Json, Outcome
-from ablate.run.formulas import keep_formulas
+from ablate.measurements.register import AnyMeasurement, measurement
+from ablate.run.executors.base import Executor, Watch
+from ablate.run.facts import MachineFact, StudyFact
 from ablate.run.ledger import Ledger
-from ablate.run.local import Worker, available_cores, run_jobs
-from ablate.run.peak import machine_peak
-from ablate.run.perform import counted
-from ablate.run.plan import baseline, plan
-from ablate.runners.latency import ProcessSamples, combine
+from ablate.run.outbox import collect, forget
+from ablate.run.plan import plan
+from ablate.run.prepare import keep_formulas, matched, study_job
+from ablate.run.records import Cell, Job, Outcome, Provenance, plain
 from ablate.runners.provenance import load_average, provenance
 from ablate.study.shipped import study_name
 from ablate.study.study import Study
 
 # Called as watch(kind, cells done (fractions count), cells to do).
-Watch = Callable[[CellKind, float, int], None]
+StudyWatch = Callable[[str, float, int], None]
+OUTBOX = "outcomes"
+CHECKPOINTS = "checkpoints"
+
+
+def unwatched(kind: str, done: float, total: int) -> None:
+    """Watch nothing."""
+
+
+def everything(cell: Cell) -> bool:
+    """Select every cell."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -31,194 +42,203 @@ class Summary:
     reused: int
     executed: int
     failed: int
+    left: int = 0  # cells that were not selected and are not done
 
 
 def run_study(
     study: Study,
     ledger: Ledger,
+    executor: Executor,
+    watch: StudyWatch = unwatched,
     *,
-    workers: int | None = None,
-    timeout: float | None = None,
     retry_failed: bool = False,
-    watch: Watch = lambda kind, done, total: None,
+    selected: Callable[[Cell], bool] = everything,
+    command: str = "run",
 ) -> Summary:
-    """Execute what is missing of a study, counted cells first, accuracy last.
+    """Execute what is missing of a study, measurement by measurement, counted cells first.
 
-    Cells without a time run on `workers` one-thread processes (default: one a core); cells that measure time
-    run alone. `timeout` is the limit of one cell in seconds. A failed cell is a row, and it is run again
-    only with `retry_failed`.
+    The layouts are brought to one budget where the study says `match`. A failed cell is a row, and it is run
+    again only with `retry_failed`; cells that are not `selected` are left for another run.
+
+    Raises `AblateError` for a study without layouts and for a budget that cannot be met.
     """
     if not study.layouts:
         hint = f"; search for some with: ablate search {study.path}" if study.search is not None else ""
         raise AblateError(f"{study.path or study.name} has no layouts to measure{hint}")
+    study = matched(study, executor, ledger)
     cells = plan(study)
     ledger.set_plan(cells)
-    ledger.set_fact("study", _facts(study))
-    statuses = ledger.statuses(cells)
+    ledger.write(study_fact(study, command))
+    driver = _Driver(study, ledger, executor, watch)
+    driver.collect(cells)
+    states = ledger.states(cells)
     settled = {"done"} if retry_failed else {"done", "failed"}
-    todo = [cell for cell in cells if statuses[cell.key] not in settled]
-    if study.measure.complexity is not None:
-        keep_formulas(study, ledger)
-    facts = provenance().to_json()
+    missing = [cell for cell in cells if states[cell.key] not in settled]
+    todo = [cell for cell in missing if selected(cell)]
+    if any(cell.kind == "complexity" for cell in cells):
+        keep_formulas(study, ledger, executor)
     for kind, group in groupby(todo, key=lambda cell: cell.kind):
-        batch = list(group)
-        watch(kind, 0, len(batch))
-        outcomes = _run(study, ledger, kind, batch, workers or available_cores(), timeout, watch)
-        for done, (cell, outcome) in enumerate(outcomes, start=1):
-            now: Json = {"load_average": load_average(), "threads": int(cell.condition.get("threads", 1))}
-            ledger.add(cell, outcome, {**facts, **now})
-            watch(kind, done, len(batch))
-    after = ledger.statuses(cells)
+        driver.run(measurement(kind), list(group))
+    after = ledger.states(cells)
     return Summary(
-        reused=len(cells) - len(todo),
+        reused=len(cells) - len(missing),
         executed=len(todo),
-        failed=sum(status == "failed" for status in after.values()),
+        failed=sum(state == "failed" for state in after.values()),
+        left=len(missing) - len(todo),
     )
 
 
-def _run(
-    study: Study,
-    ledger: Ledger,
-    kind: CellKind,
-    cells: Sequence[Cell],
-    workers: int,
-    timeout: float | None,
-    watch: Watch,
-) -> Iterator[tuple[Cell, Outcome]]:
-    if kind == "complexity":
-        return _run_counted(study, cells)
-    if kind == "throughput":
-        return _run_timed(study, cells, timeout, watch)
-    if kind != "scaling":
-        return _run_pooled(study, cells, workers, timeout, watch)
-    condition = cells[0].condition  # all scaling cells of a study have the same one
-    peak = machine_peak(ledger, condition["device"], int(condition["threads"]), timeout)
-    if peak.status != "done":
-        return ((cell, peak) for cell in cells)
-    return _run_pooled(study, cells, workers, timeout, watch, {"peak": peak.values})
-
-
-def _run_counted(study: Study, cells: Iterable[Cell]) -> Iterator[tuple[Cell, Outcome]]:
-    for cell in cells:
-        start = time.perf_counter()
-        outcome = counted(study, cell)
-        yield cell, replace(outcome, seconds=time.perf_counter() - start)
-
-
-def _run_pooled(
-    study: Study,
-    cells: Sequence[Cell],
-    workers: int,
-    timeout: float | None,
-    watch: Watch,
-    shared: Json | None = None,
-) -> Iterator[tuple[Cell, Outcome]]:
-    """Cells without a time, each a job of its own; `shared` entries are given to all of them."""
-    fractions: dict[int, float] = {}
-    finished = 0
-
-    def progress(index: int, fraction: float) -> None:
-        fractions[index] = fraction
-        watch(cells[index].kind, finished + sum(fractions.values()), len(cells))
-
-    jobs = [_job(study, cell.kind, _needed(study, cell), dict(cell.condition)) for cell in cells]
-    jobs = [job | (shared or {}) for job in jobs]
-    for index, outcome in run_jobs(jobs, workers, timeout=timeout, progress=progress):
-        fractions.pop(index, None)
-        finished += 1
-        yield cells[index], outcome
-
-
-def _needed(study: Study, cell: Cell) -> list[str]:
-    """The layouts that a cell's job is sent: its own, then the baseline where it is compared to one."""
-    return list(dict.fromkeys([cell.layout, baseline(study)])) if cell.kind == "scaling" else [cell.layout]
-
-
-def _run_timed(
-    study: Study, cells: Sequence[Cell], timeout: float | None, watch: Watch
-) -> Iterator[tuple[Cell, Outcome]]:
-    """Time the layouts of one condition together, in several fresh processes, each against the baseline."""
-    finished = 0
-
-    def progress(fraction: float) -> None:
-        watch("throughput", finished + fraction * len(batch), len(cells))
-
-    for _, group in groupby(cells, key=lambda cell: dict(cell.condition)):
-        batch = list(group)
-        start = time.perf_counter()
-        outcomes = _time_together(study, batch, timeout, progress)
-        seconds = (time.perf_counter() - start) / len(batch)
-        for cell in batch:
-            yield cell, replace(outcomes[cell.layout], seconds=seconds)
-        finished += len(batch)
-
-
-def _time_together(
-    study: Study, cells: Sequence[Cell], timeout: float | None, progress: Callable[[float], None]
-) -> dict[str, Outcome]:
-    condition = dict(cells[0].condition)
-    anchor = baseline(study)
-    names = list(dict.fromkeys([anchor, *(cell.layout for cell in cells)]))
-    samples: list[ProcessSamples] = []
-    failures: dict[str, Outcome] = {}
-    processes = int(condition["processes"])
-    for number in range(processes):
-        names = [name for name in names if name not in failures]
-        outcome = _time_once(study, names, condition, timeout, number)
-        if outcome.status != "done" and len(names) > 1 and not samples:
-            # The process died: find out which layout it was, one at a time.
-            alone = {name: _time_once(study, [name], condition, timeout, number) for name in names}
-            failures |= {name: tried for name, tried in alone.items() if tried.status != "done"}
-            names = [name for name in names if name not in failures]
-            outcome = _time_once(study, names, condition, timeout, number) if names else outcome
-        if outcome.status != "done":
-            failures |= dict.fromkeys(names, outcome)
-            break
-        sample = ProcessSamples.from_json(outcome.values)
-        failures |= {name: _failure(reason) for name, reason in sample.failed.items()}
-        samples.append(sample)
-        progress((number + 1) / processes)
-    kept = [name for name in names if name not in failures]
-    results = combine(samples, anchor, int(condition["threads"])) if kept else {}
-    return failures | {name: Outcome("done", result.to_json()) for name, result in results.items()}
-
-
-def _time_once(
-    study: Study, names: list[str], condition: Json, timeout: float | None, number: int
-) -> Outcome:
-    # the limit is one cell's, and here run as many cells as there are layouts
-    limit = None if timeout is None else timeout * len(names)
-    worker = Worker(threads=int(condition["threads"]), timeout=limit)
-    try:
-        return worker.run(_job(study, "throughput", names, condition) | {"process": number})
-    finally:
-        worker.close()
-
-
-def _failure(reason: str) -> Outcome:
-    return Outcome("oom" if reason.startswith("oom: ") else "error", {}, reason.removeprefix("oom: "))
-
-
-def _facts(study: Study) -> Json:
+def study_fact(study: Study, command: str = "run") -> StudyFact:
     """What a report says about the study as a whole."""
     folder = f"{study.path.parent}/" if study.path is not None else ""
-    return {
-        "name": study.name,
-        "baseline": baseline(study),
-        "warnings": [warning.removeprefix(folder) for warning in study.warnings],
-        "layouts": {name: layout.text for name, layout in study.layouts.items()},
-        "reference": study.input.resolution,
-        "source": study.text,
-        "file": study_name(study.path) if study.path is not None else "",
-    }
+    return StudyFact(
+        title=study.name,
+        baseline=study.baseline,
+        warnings=tuple(warning.removeprefix(folder) for warning in study.warnings),
+        layouts={name: layout.text for name, layout in study.layouts.items()},
+        reference=study.input.resolution,
+        source=study.text,
+        file=study_name(study.path) if study.path is not None else "",
+        command=command,
+        extensions=tuple(str(path) for path in study.extensions),
+    )
 
 
-def _job(study: Study, kind: CellKind, names: Sequence[str], condition: Json) -> Json:
-    return {
-        "kind": kind,
-        "layouts": {name: study.layouts[name].to_yaml_dict() for name in names},
-        "condition": condition,
-        "channels": study.input.channels,
-        "classes": study.input.classes,
-        "block_files": [str(path) for path in study.block_files],
-    }
+class _Driver:
+    """One run: turns cells into jobs, and outcomes into rows."""
+
+    def __init__(self, study: Study, ledger: Ledger, executor: Executor, watch: StudyWatch):
+        self.study, self.ledger, self.executor, self.watch = study, ledger, executor, watch
+        self.folder = ledger.path.parent.resolve()
+        self.base = Provenance.from_json(provenance().to_json())
+
+    def collect(self, cells: Sequence[Cell]) -> None:
+        """Write the rows of outcomes that workers left while no driver was there."""
+        by_key = {cell.key: cell for cell in cells}
+        for left in collect(self.folder / OUTBOX):
+            for layout, key in left.cells.items():
+                cell = by_key.get(key)
+                if cell is not None and not self.ledger.has_job(left.job, key):
+                    self.add(cell, _of_layout(left.outcome, layout), left.job)
+            left.path.unlink(missing_ok=True)
+
+    def run(self, entry: AnyMeasurement, cells: Sequence[Cell]) -> None:
+        """Execute the cells of one measurement."""
+        total, finished = len(cells), 0
+        fractions: dict[str, float] = {}
+
+        def progress(job: Job, fraction: float) -> None:
+            fractions[job.id] = fraction * len(job.cells)
+            self.watch(entry.name, finished + sum(fractions.values()), total)
+
+        self.watch(entry.name, 0, total)
+        by_key = {cell.key: cell for cell in cells}
+        for job, outcome in self.outcomes(entry, cells, progress):
+            for layout, key in job.cells.items():
+                self.add(by_key[key], _of_layout(outcome, layout), job.id)
+            forget(job)
+            fractions.pop(job.id, None)
+            finished += len(job.cells)
+            self.watch(entry.name, finished, total)
+
+    def outcomes(
+        self, entry: AnyMeasurement, cells: Sequence[Cell], progress: Watch
+    ) -> Iterator[tuple[Job, Outcome]]:
+        """The outcomes of all jobs; those whose machine's facts are not to be had fail with that reason."""
+        jobs = self.jobs(entry, cells)
+        if entry.requires:
+            jobs, refused = self.with_facts(entry, jobs)
+            yield from refused
+        yield from self.executor.run(jobs, progress)
+
+    def jobs(self, entry: AnyMeasurement, cells: Sequence[Cell]) -> list[Job]:
+        """One job a cell, or one for all cells of a condition where they are run together."""
+        groups = (
+            [list(group) for _, group in groupby(cells, key=lambda cell: cell.condition)]
+            if entry.together
+            else [[cell] for cell in cells]
+        )
+        return [self.job(entry, group) for group in groups]
+
+    def job(self, entry: AnyMeasurement, cells: Sequence[Cell]) -> Job:
+        """The job of cells of one condition."""
+        condition = cells[0].condition
+        names = [cell.layout for cell in cells]
+        if entry.against_baseline:
+            names = [self.study.baseline, *names] if entry.together else [*names, self.study.baseline]
+        return replace(
+            study_job(self.study, entry.runner, list(dict.fromkeys(names))),
+            kind=entry.name,
+            condition=plain(condition),
+            where=entry.where,
+            baseline=self.study.baseline if entry.against_baseline else "",
+            cells={cell.layout: cell.key for cell in cells},
+            threads=entry.threads_of(condition),
+            processes=entry.processes(condition) if entry.together else 0,
+            gather=entry.gather,
+            folder=str(self.folder / CHECKPOINTS / cells[0].key),
+            outbox=str(self.folder / OUTBOX) if entry.where != "counted" else None,
+        )
+
+    def with_facts(
+        self, entry: AnyMeasurement, jobs: Sequence[Job]
+    ) -> tuple[list[Job], list[tuple[Job, Outcome]]]:
+        """The jobs with the facts of the machine that their measurement requires, measured where not known."""
+        known = self.ledger.read(MachineFact) or MachineFact()
+        ready: list[Job] = []
+        refused: list[tuple[Job, Outcome]] = []
+        failures: dict[str, Outcome] = {}
+        for job in jobs:
+            condition = entry.condition.model_validate(job.condition)
+            facts = {}
+            for needed in entry.requires:
+                where = entry.device_of(condition)
+                key = (
+                    f"{needed.name}, {self.machine(where)}, {needed.key(condition)}, torch {self.base.torch}"
+                )
+                if key not in known.known and key not in failures:
+                    asked = replace(
+                        job, runner=needed.runner, where="alone", threads=needed.threads(condition), cells={},
+                        layouts={}, outbox=None,
+                    )  # fmt: skip
+                    ((_, outcome),) = self.executor.run([asked])
+                    if outcome.values is None:
+                        reason = f"{needed.name.replace('_', ' ')} could not be measured: {outcome.reason}"
+                        assert outcome.failure is not None
+                        failures[key] = replace(outcome, failure=replace(outcome.failure, reason=reason))
+                    else:
+                        known = MachineFact(known.known | {key: outcome.values})
+                        self.ledger.write(known)
+                if key in failures:
+                    refused.append((job, failures[key]))
+                    break
+                facts[needed.name] = known.known[key]
+            else:
+                ready.append(replace(job, facts=facts))
+        return ready, refused
+
+    def add(self, cell: Cell, outcome: Outcome, job: str) -> None:
+        """One row."""
+        entry = measurement(cell.kind)
+        where = replace(
+            self.base,
+            load_average=load_average(),
+            threads=entry.threads_of(cell.condition),
+            device=self.machine(entry.device_of(cell.condition)),
+            host=outcome.host or platform.node(),
+            job=job,
+            notes=outcome.notes,
+        )
+        self.ledger.add(cell, outcome, where)
+
+    def machine(self, device: str | None) -> str:
+        """The name of the device that a condition means."""
+        from ablate.run.keys import device_name
+
+        return device_name(device) if device is not None else str(self.base.processor)
+
+
+def _of_layout(outcome: Outcome, layout: str) -> Outcome:
+    """The outcome of one layout of a job; of a group its own."""
+    grouped = (outcome.values or {}).get("outcomes") if outcome.failure is None else None
+    return Outcome.from_json(grouped[layout]) if isinstance(grouped, dict) else outcome

@@ -1,25 +1,27 @@
 """The ledger: one SQLite file per study with every finished, failed and stale cell. Imports no torch.
 
-Two tables. `rows` is append-only: each outcome is committed by itself, so a kill loses at most the cell in
+Three tables. `rows` is append-only: each outcome is committed by itself, so a kill loses at most the cell in
 flight. `plan` holds the cells of the study as it stands now, in order. A planned cell takes the newest row
 with its key; a row at the same place (layout, kind, condition) with another key is stale and not used.
+`facts` holds what the study knows beside its cells (`ablate.run.facts`).
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
-
-import pandas as pd
+from typing import Any, Self, TypeVar
 
 from ablate.errors import AblateError
-from ablate.run.cell import Cell, Json, Outcome
+from ablate.measurements.register import is_known, measurement
+from ablate.measurements.values import Failure
+from ablate.run.facts import Fact
+from ablate.run.records import Cell, Json, Outcome, Provenance, Record, State, plain
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS rows (
@@ -36,43 +38,75 @@ CREATE TABLE IF NOT EXISTS plan (
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 _VERSION = 1
+FILE = "ledger.sqlite"
 
-COLUMNS = [
-    "layout",
-    "kind",
-    "condition",
-    "status",
-    "reason",
-    "values",
-    "provenance",
-    "seconds",
-    "created",
-    "key",
-]
+F = TypeVar("F", bound=Fact)
+AnyRecord = Record[Any, Any]
 
 
 class Ledger:
-    """A study's ledger, opened for reading and writing (the file and its folder are made when missing).
+    """A study's ledger. For writing the file and its folder are made when missing; `read_only` changes nothing.
 
-    Raises `AblateError` when the file is not a ledger, or one of a later version.
+    Raises `AblateError` when the file is not a ledger, is damaged, or was written by a later version.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, *, read_only: bool = False):
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(path, timeout=30)
+        self.read_only = read_only
         try:
-            version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-            if version > _VERSION:
-                raise AblateError(f"{path} was written by a later version of ablate")
-            self._connection.executescript(_SCHEMA)
-            self._connection.execute(f"PRAGMA user_version={_VERSION}")
-        except sqlite3.DatabaseError as error:
-            self._connection.close()
-            raise AblateError(f"{path} is not a ledger: {error}") from error
-        except AblateError:
+            self._connection = self._open()
+        except (OSError, sqlite3.Error) as error:
+            raise AblateError(f"cannot open {path}: {_said(error)}") from error
+        try:
+            with self._told():
+                self._prepare()
+        except BaseException:
             self._connection.close()
             raise
+
+    def _open(self) -> sqlite3.Connection:
+        if not self.read_only:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return sqlite3.connect(self.path, timeout=30)
+        if not self.path.is_file():
+            raise AblateError(f"there is no ledger at {self.path}")
+        location = self.path.resolve().as_uri()
+        return sqlite3.connect(f"{location}?mode=ro", uri=True, timeout=30)
+
+    def _prepare(self) -> None:
+        version = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+        if version > _VERSION:
+            raise AblateError(f"{self.path} was written by a later version of ablate")
+        names = {name for (name,) in self._connection.execute("SELECT name FROM sqlite_master")}
+        if self.read_only or names:
+            missing = {"rows", "plan", "facts"} - names
+            if missing:
+                raise AblateError(
+                    f"{self.path} is not a ledger: it has no table {', '.join(sorted(missing))}"
+                )
+            self._connection.execute("SELECT key, status, provenance FROM rows LIMIT 1").fetchone()
+        if not self.read_only:
+            self._connection.execute("PRAGMA synchronous=NORMAL")
+            self._connection.executescript(_SCHEMA)
+            if version != _VERSION:
+                self._connection.execute(f"PRAGMA user_version={_VERSION}")
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say in one line what is wrong with the file."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if "no such column" in str(error):
+                raise AblateError(f"{self.path} is not a ledger: {error}") from error
+            raise AblateError(f"cannot use {self.path}: {_said(error)}") from error
+        except sqlite3.DatabaseError as error:
+            hint = "; move it away to begin anew"
+            raise AblateError(f"{self.path} is damaged or no ledger: {error}{hint}") from error
+        except ValueError as error:
+            raise AblateError(
+                f"{self.path} is damaged: {_said(error)}; move it away to begin anew"
+            ) from error
 
     def __enter__(self) -> Self:
         return self
@@ -88,83 +122,147 @@ class Ledger:
 
     def set_plan(self, cells: Iterable[Cell]) -> None:
         """Replace the plan by these cells, in this order."""
+        texts: dict[int, str] = {}
+
+        def text(cell: Cell) -> str:
+            return texts.setdefault(id(cell.condition), json.dumps(plain(cell.condition)))
+
         records = [
-            (position, cell.key, cell.place, cell.layout, cell.kind, json.dumps(dict(cell.condition)))
+            (position, cell.key, cell.place, cell.layout, cell.kind, text(cell))
             for position, cell in enumerate(cells)
         ]
-        with self._connection:
+        with self._told(), self._connection:
             self._connection.execute("DELETE FROM plan")
             self._connection.executemany("INSERT INTO plan VALUES (?, ?, ?, ?, ?, ?)", records)
 
-    def set_fact(self, name: str, value: Json) -> None:
-        """Keep a fact about the study as a whole, such as its name or its report options."""
-        with self._connection:
-            self._connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, json.dumps(value)))
+    def write(self, fact: Fact) -> None:
+        """Keep a fact about the study as a whole, in the place of the earlier one of its kind."""
+        with self._told(), self._connection:
+            values = (fact.name, json.dumps(fact.to_json()))
+            self._connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", values)
 
-    def fact(self, name: str) -> Json:
-        """The fact of this name; an empty dictionary when there is none."""
-        with closing(self._connection.execute("SELECT value FROM facts WHERE name = ?", (name,))) as cursor:
-            found = cursor.fetchone()
-        return json.loads(found[0]) if found else {}
+    def read(self, fact: type[F]) -> F | None:
+        """The fact of this kind; None when there is none."""
+        with self._told():
+            query = "SELECT value FROM facts WHERE name = ?"
+            row = self._connection.execute(query, (fact.name,)).fetchone()
+            return fact.from_json(json.loads(row[0])) if row else None
 
-    def add(self, cell: Cell, outcome: Outcome, provenance: Mapping[str, object]) -> None:
+    def add(self, cell: Cell, outcome: Outcome, provenance: Provenance) -> None:
         """Append one outcome and commit it."""
+        shown = {name: value for name, value in provenance.to_json().items() if value not in (None, (), [])}
         record = (
             cell.key,
             cell.place,
             cell.layout,
             cell.kind,
-            json.dumps(dict(cell.condition)),
+            json.dumps(plain(cell.condition)),
             outcome.status,
             outcome.reason,
-            json.dumps(outcome.values),
-            json.dumps(dict(provenance)),
+            json.dumps(outcome.values or {}),
+            json.dumps(shown),
             outcome.seconds,
             datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        with self._connection:
+        with self._told(), self._connection:
             self._connection.execute(
                 'INSERT INTO rows (key, place, layout, kind, condition, status, reason, "values", provenance,'
                 " seconds, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 record,
             )
 
-    def statuses(self, cells: Iterable[Cell]) -> dict[str, str]:
-        """The status of each cell, by key: `done`, `failed`, `stale` or `missing`.
+    def has_job(self, job: str, key: str) -> bool:
+        """Whether a row of this cell came from the job of this id."""
+        with self._told():
+            rows = self._connection.execute("SELECT provenance FROM rows WHERE key = ?", (key,)).fetchall()
+            return any(json.loads(text).get("job") == job for (text,) in rows)
+
+    def states(self, cells: Iterable[Cell]) -> dict[str, State]:
+        """The state of each cell, by key.
 
         The newest row with the cell's key decides; without one, a row at its place makes it stale.
         """
-        newest = dict(self._connection.execute("SELECT key, status FROM rows ORDER BY id").fetchall())
-        places = {place for (place,) in self._connection.execute("SELECT DISTINCT place FROM rows")}
-        found = {}
+        with self._told():
+            newest = dict(self._connection.execute("SELECT key, status FROM rows ORDER BY id").fetchall())
+            places = {place for (place,) in self._connection.execute("SELECT DISTINCT place FROM rows")}
+        states: dict[str, State] = {}
         for cell in cells:
             if cell.key in newest:
-                found[cell.key] = "done" if newest[cell.key] == "done" else "failed"
+                states[cell.key] = "done" if newest[cell.key] == "done" else "failed"
             else:
-                found[cell.key] = "stale" if cell.place in places else "missing"
-        return found
+                states[cell.key] = "stale" if cell.place in places else "missing"
+        return states
 
-    def frame(self) -> pd.DataFrame:
-        """One record for each planned cell, in the plan's order, with the columns of `COLUMNS`.
+    def records(self) -> list[AnyRecord]:
+        """One record for each planned cell, in the plan's order.
 
-        `status` is `done`, a kind of failure, `stale` (only rows with another key exist) or `missing`;
-        `condition`, `values` and `provenance` are dictionaries, empty where there is no row.
+        Cells of measurements that are not known (an extension that was not loaded) are left out.
         """
-        query = """
-            SELECT plan.layout, plan.kind, plan.condition,
-                   COALESCE(rows.status, CASE WHEN EXISTS (SELECT 1 FROM rows AS o WHERE o.place = plan.place)
-                                         THEN 'stale' ELSE 'missing' END),
-                   COALESCE(rows.reason, ''), COALESCE(rows."values", '{}'), COALESCE(rows.provenance, '{}'),
-                   rows.seconds, rows.created, plan.key
-            FROM plan LEFT JOIN rows ON rows.id = (SELECT MAX(id) FROM rows WHERE rows.key = plan.key)
+        planned = """
+            SELECT plan.layout, plan.kind, plan.condition, plan.key,
+                   EXISTS (SELECT 1 FROM rows AS old WHERE old.place = plan.place),
+                   rows.status, rows.reason, rows."values", rows.provenance, rows.seconds, rows.created
+            FROM plan
+            LEFT JOIN (SELECT key, MAX(id) AS id FROM rows GROUP BY key) AS newest ON newest.key = plan.key
+            LEFT JOIN rows ON rows.id = newest.id
             ORDER BY plan.position
         """
-        frame = pd.DataFrame(self._connection.execute(query).fetchall(), columns=COLUMNS)
-        for column in ("condition", "values", "provenance"):
-            frame[column] = frame[column].map(json.loads).astype(object)
-        return frame
+        conditions: dict[tuple[str, str], Any] = {}
+        with self._told():
+            rows = self._connection.execute(planned).fetchall()
+            return [_record(row, conditions) for row in rows if is_known(row[1])]
 
-    def stale_rows(self) -> int:
-        """How many rows are kept but not used, because no planned cell has their key."""
-        query = "SELECT COUNT(*) FROM rows WHERE key NOT IN (SELECT key FROM plan)"
-        return int(self._connection.execute(query).fetchone()[0])
+    def seconds_by_kind(self) -> dict[str, list[float]]:
+        """How long finished cells of each kind took."""
+        with self._told():
+            query = "SELECT kind, seconds FROM rows WHERE status = 'done'"
+            durations: dict[str, list[float]] = {}
+            for kind, seconds in self._connection.execute(query):
+                durations.setdefault(kind, []).append(seconds)
+            return durations
+
+    def old_rows(self) -> list[tuple[int, str, str]]:
+        """Rows that are kept but not used, because no planned cell has their key: id, layout, kind."""
+        with self._told():
+            query = "SELECT id, layout, kind FROM rows WHERE key NOT IN (SELECT key FROM plan)"
+            return [
+                (int(row), str(layout), str(kind)) for row, layout, kind in self._connection.execute(query)
+            ]
+
+    def prune(self) -> int:
+        """Remove the rows that `old_rows` lists; how many there were."""
+        with self._told(), self._connection:
+            query = "DELETE FROM rows WHERE key NOT IN (SELECT key FROM plan)"
+            return self._connection.execute(query).rowcount
+
+
+def _record(row: tuple[Any, ...], conditions: dict[tuple[str, str], Any]) -> AnyRecord:
+    layout, kind, text, key, old, status, reason, values, provenance, seconds, created = row
+    entry = measurement(kind)
+    if (kind, text) not in conditions:
+        conditions[kind, text] = entry.condition.model_validate(_known(entry.condition, json.loads(text)))
+    if status is None:
+        state: State = "stale" if old else "missing"
+        return Record(layout, kind, conditions[kind, text], key, state)
+    done = status == "done"
+    return Record(
+        layout,
+        kind,
+        conditions[kind, text],
+        key,
+        "done" if done else "failed",
+        values=entry.values.from_json(json.loads(values)) if done else None,
+        failure=None if done else Failure(status, reason),
+        provenance=Provenance.from_json(json.loads(provenance)),
+        seconds=seconds,
+        created=created,
+    )
+
+
+def _known(model: Any, stored: Json) -> Json:
+    """The entries that the condition still has, so that rows of earlier versions can be read."""
+    return {name: value for name, value in stored.items() if name in model.model_fields and value is not None}
+
+
+def _said(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

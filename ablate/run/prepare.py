@@ -1,32 +1,104 @@
-"""A loaded study -> the study that is run: its layouts brought to one budget where the file says `match`."""
+"""What a study needs before its cells: layouts at one budget, and the formulas of its blocks."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
 
-from ablate.errors import LayoutError
+from ablate.errors import AblateError, LayoutError, Problem
+from ablate.layout.call import BlockCall
+from ablate.layout.layout import Layout
+from ablate.layout.settings import LayoutSettings
+from ablate.run.closure import code_hash
+from ablate.run.executors.base import Executor
+from ablate.run.facts import FormulaFact, FormulaRecord, MatchFact
+from ablate.run.keys import block_sources, layout_key
+from ablate.run.ledger import Ledger
+from ablate.run.records import Job, Json, digest
 from ablate.study.study import Study
 
-
-@dataclass(frozen=True)
-class Prepared:
-    """A study ready to be planned, and for each layout that was matched what changed (`MatchResult`)."""
-
-    study: Study
-    matches: tuple[dict[str, object], ...] = ()
+_MATCH = "ablate.runners.matching:run"
+_FORMULAS = "ablate.runners.formulas:run"
 
 
-def prepare(study: Study) -> Prepared:
-    """Match the layouts of a study that asks for it.
+def matched(study: Study, executor: Executor, ledger: Ledger | None = None) -> Study:
+    """The study with its layouts brought to one budget, where it says `match`; what changed goes into the ledger.
 
     Raises `LayoutError` with every layout that cannot meet the budget, and the nearest sizes it can have.
     """
     if study.match is None:
-        return Prepared(study)
-    from ablate.cost.match.solve import match_layouts
+        if ledger is not None:
+            ledger.write(MatchFact())
+        return study
+    condition = {"match": study.match.model_dump(mode="json"), "resolution": study.input.resolution}
+    size = [study.input.channels, study.input.classes]
+    keys = {name: layout_key(layout) for name, layout in study.layouts.items()}
+    key = digest([condition, size, keys, code_hash(_MATCH), metadata.version("torch")])
+    known = ledger.read(MatchFact) if ledger is not None else None
+    fact = known if known is not None and known.key == key else _solved(study, executor, condition, key)
+    if ledger is not None and fact is not known:
+        ledger.write(fact)
+    layouts = {
+        name: Layout.from_settings(LayoutSettings.model_validate(settings), name, check=False)
+        for name, settings in fact.layouts.items()
+    }
+    return replace(study, layouts=layouts, match=None)
 
-    layouts, results, problems = match_layouts(study.layouts, study.match, study.input)
-    if problems:
+
+def _solved(study: Study, executor: Executor, condition: Json, key: str) -> MatchFact:
+    job = replace(study_job(study, _MATCH, list(study.layouts)), condition=condition, where="counted")
+    ((_, outcome),) = executor.run([job])
+    if outcome.values is None:
+        raise AblateError(f"the layouts could not be matched: {outcome.reason}")
+    if outcome.values["problems"]:
         file = str(study.path or "")
+        problems = (Problem(**problem) for problem in outcome.values["problems"])
         raise LayoutError(replace(problem, file=problem.file or file) for problem in problems)
-    return Prepared(replace(study, layouts=layouts), tuple(result.to_json() for result in results))
+    return MatchFact.from_json({**outcome.values, "key": key})
+
+
+def keep_formulas(study: Study, ledger: Ledger, executor: Executor) -> None:
+    """Put the formulas of all distinct blocks of a study into its ledger; those that stand there are kept."""
+    calls = block_calls(study)
+    known = ledger.read(FormulaFact) or FormulaFact()
+    kept = {row.block: row for row in known.rows}
+    keys = {text: _formula_key(study, text) for text in map(str, calls)}
+    todo = [text for text in keys if text not in kept or known.keys.get(text) != keys[text]]
+    jobs = [replace(study_job(study, _FORMULAS, ()), condition={"block": text}) for text in todo]
+    for job, outcome in executor.run(jobs):
+        text = job.condition["block"]
+        record = outcome.values or {"block": text, "order": "unknown", "note": outcome.reason}
+        kept[text] = FormulaRecord.from_json(record)
+    ledger.write(FormulaFact(tuple(kept[text] for text in keys), keys))
+
+
+def block_calls(study: Study) -> list[BlockCall]:
+    """The distinct blocks of a study's layouts, in the order in which they first occur."""
+    stages = (stage for layout in study.layouts.values() for stage in layout.stages)
+    return list(dict.fromkeys(call for stage in stages for call in stage.blocks))
+
+
+def _formula_key(study: Study, text: str) -> str:
+    name = text.partition("(")[0]
+    sources = {
+        key: value
+        for layout in study.layouts.values()
+        for key, value in block_sources(layout).items()
+        if key.split()[-1] == name
+    }
+    return digest([text, sources, code_hash(_FORMULAS), metadata.version("torch")])
+
+
+def study_job(study: Study, runner: str, names: Sequence[str]) -> Job:
+    """A job about some of a study's layouts, without a cell yet."""
+    return Job(
+        kind="",
+        runner=runner,
+        layouts={name: study.layouts[name].to_yaml_dict() for name in names},
+        condition={},
+        channels=study.input.channels,
+        classes=study.input.classes,
+        extensions=tuple(str(Path(path).resolve()) for path in study.extensions),
+    )

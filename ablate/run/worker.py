@@ -1,65 +1,157 @@
-"""The child process that measures: one JSON job a line on stdin, JSON messages a line on stdout.
+"""The child process that measures.
 
-A message is `{"started": true}` when a job begins, `{"progress": fraction}` while it runs, and the job's
-`{"status", "values", "reason"}` at its end. Whatever the libraries print goes to stderr. The parent fixes the
-threads and the allocator's thresholds in the environment before this file imports torch. When stdin closes,
-the parent is gone: the process ends at once, in the middle of a job too.
+As a server (`--channel FD`): one JSON job a line on stdin, one JSON message a line on the channel. Every message
+names the job and the process that it comes from: `ready`, `started`, `progress` with a fraction, and `done` with
+the outcome. As a command (`--job FILE --out FILE`): one job from a file, its outcome to a file.
+
+Whatever the libraries print goes to stderr. The parent fixes the threads and the allocator's thresholds in the
+environment before this file imports torch. When stdin closes, the parent is gone: the process ends at once with
+all of its children, in the middle of a job too.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import queue
-import sys
+import signal
+import socket
 import threading
-from collections.abc import Callable
+import time
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from ablate.run.outbox import leave
+from ablate.run.records import Job, Outcome, failed
 
-def main() -> None:
+
+class Channel:
+    """The way back to the driver; a process that this one forks has none."""
+
+    def __init__(self, descriptor: int):
+        self.descriptor = descriptor
+        self.pid = os.getpid()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._mute)
+
+    def _mute(self) -> None:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, self.descriptor)
+        os.close(null)
+
+    def send(self, message: dict[str, Any]) -> None:
+        """One message, in one write where the system allows it."""
+        data = (json.dumps(message | {"pid": self.pid}) + "\n").encode()
+        while data:
+            data = data[os.write(self.descriptor, data) :]
+
+
+def serve(channel: Channel) -> None:
     """Serve jobs until stdin closes; does not return."""
-    channel = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
-
-    def send(message: dict[str, Any]) -> None:
-        channel.write(json.dumps(message) + "\n")
-
     jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(jobs,), daemon=True).start()
 
-    from ablate.run.perform import perform
+    from ablate.run.children import adopt_orphans, end_strays
+    from ablate.run.global_state import changes, global_state
+    from ablate.run.perform import perform  # noqa: F401  (torch and the blocks are loaded before the first job)
 
+    adopt_orphans()
+    usual = global_state()
+    channel.send({"type": "ready"})
     while True:
-        job = json.loads(jobs.get())
-        send({"started": True})
-        send(guarded(perform, job, lambda fraction: send({"progress": fraction})))
+        job = Job.from_json(json.loads(jobs.get()))
+        channel.send({"type": "started", "job": job.id})
+        outcome = outcome_of(job, channel)
+        if os.getpid() != channel.pid:  # a process that the job forked came back out of it
+            os._exit(0)
+        changed = changes(usual, global_state())
+        left_behind = end_strays()
+        if left_behind:
+            changed = (*changed, f"child processes from 0 to {left_behind}, which were ended")
+        if changed:
+            note = f"the cell changed the process's {'; '.join(changed)}; later cells ran in a new process"
+            outcome = replace(outcome, notes=(*outcome.notes, note))
+        leave(job, outcome)
+        message = {"type": "done", "job": job.id, "outcome": outcome.to_json(), "spoilt": bool(changed)}
+        channel.send(message)
+
+
+def outcome_of(job: Job, channel: Channel | None = None) -> Outcome:
+    """Run a job; whatever it raises becomes a failed outcome."""
+    start = time.perf_counter()
+    host = socket.gethostname()
+    try:
+        from ablate.run.perform import perform
+
+        def progress(fraction: float) -> None:
+            if channel is not None:
+                channel.send({"type": "progress", "job": job.id, "fraction": float(fraction)})
+
+        values = perform(job, progress)
+        json.dumps(values)
+        return Outcome(values, seconds=time.perf_counter() - start, host=host)
+    except Exception as error:
+        from ablate.runners.failure import failure_of
+
+        failure = failure_of(error)
+        return failed(failure.status, failure.reason, seconds=time.perf_counter() - start, host=host)
 
 
 def _read(jobs: queue.SimpleQueue[str]) -> None:
-    """Hand on what comes in; a thread of its own sees at any time that nothing more can come."""
-    for line in sys.stdin:
-        jobs.put(line)
-    os._exit(0)
+    """Hand on what comes in; a thread of its own sees at any time that nothing more can come.
+
+    It reads the descriptor itself: a lock on `sys.stdin` would be held for ever in a process that is forked
+    meanwhile.
+    """
+    pending = b""
+    while True:
+        part = os.read(0, 1 << 16)
+        if not part:
+            end_everything()
+        *lines, pending = (pending + part).split(b"\n")
+        for line in lines:
+            jobs.put(line.decode())
 
 
-def guarded(
-    perform: Callable[[dict[str, Any], Callable[[float], None]], dict[str, Any]],
-    job: dict[str, Any],
-    progress: Callable[[float], None],
-) -> dict[str, Any]:
-    """Run a job; an exception becomes a failed outcome with its reason: `oom`, `diverged` or `error`."""
-    from ablate.runners.accuracy import Diverged
-    from ablate.runners.device import out_of_memory
+def end_everything() -> None:
+    """End this process and all that it started; the driver made it the leader of a group of its own."""
+    if hasattr(os, "killpg") and os.getpgid(0) == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
 
-    try:
-        return {"status": "done", "values": perform(job, progress), "reason": ""}
-    except Diverged as error:
-        return {"status": "diverged", "values": {}, "reason": str(error)}
-    except Exception as error:
-        status = "oom" if out_of_memory(error) else "error"
-        reason = str(error).strip().partition("\n")[0]
-        return {"status": status, "values": {}, "reason": f"{type(error).__name__}: {reason}"}
+
+def run_file(job_file: Path, out: Path) -> None:
+    """Run the job of a file and leave its outcome in another, which is there whole or not at all.
+
+    A group runs its fresh processes from here, on this host.
+    """
+    job = Job.from_json(json.loads(job_file.read_text(encoding="utf-8")))
+    if job.processes:
+        from ablate.run.executors.base import Setup
+        from ablate.run.executors.local import LocalExecutor
+
+        with LocalExecutor(Setup(workers=1)) as executor:
+            ((_, outcome),) = executor.run([job])
+    else:
+        outcome = outcome_of(job)
+    leave(job, outcome, out)
+
+
+def main() -> None:
+    """Serve a driver, or run one job from a file."""
+    parser = argparse.ArgumentParser(prog="python -m ablate.run.worker")
+    parser.add_argument("--channel", type=int)
+    parser.add_argument("--job", type=Path)
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    if arguments.channel is None:
+        run_file(arguments.job, arguments.out)
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides
+    os.dup2(2, 1)
+    serve(Channel(arguments.channel))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,11 @@ from torch import Tensor, nn
 
 from ablate.data.augment import augment, augmentation_for
 from ablate.data.dataset import Dataset, Split, TensorSplit
+from ablate.data.load import load
 from ablate.errors import AblateError
+from ablate.measurements.accuracy import AccuracyCondition, AccuracyValues
+from ablate.measurements.base import Progress, Task
+from ablate.measurements.values import FailedCell
 from ablate.runners import device as devices
 from ablate.runners.attention import training_attention
 from ablate.runners.recipes import Recipe, recipe
@@ -23,9 +27,11 @@ POINTS = 50
 """Points of the training curve; also how often a run on a GPU is asked whether its loss is finite."""
 
 
-class Diverged(Exception):  # noqa: N818  (a status of a cell, not a bug)
+class Diverged(FailedCell):
     """Training left the finite, or ended worse than guessing; `.step` says when. A failed row, not an
     accuracy."""
+
+    status = "diverged"
 
     def __init__(self, reason: str, step: int):
         super().__init__(f"{reason} at step {step}")
@@ -97,6 +103,29 @@ class AccuracyResult:
 
 
 OnStep = Callable[[int, int], None]
+
+
+def run(task: Task[AccuracyCondition], progress: Progress) -> AccuracyValues:
+    """One training run of one layout; its stem and head take the data set's channels and classes."""
+    condition, layout = task.condition, task.layout
+    dataset = load(
+        condition.dataset,
+        data_dir=condition.data_dir,
+        resolution=condition.resolution,
+        subset=condition.subset,
+    )
+    fields = {
+        name: getattr(condition, name)
+        for name in AccuracyProtocol.__dataclass_fields__
+        if hasattr(condition, name)
+    }
+    result = train(
+        lambda: layout.build(len(dataset.classes), dataset.channels),
+        dataset,
+        AccuracyProtocol(**fields),
+        lambda done, total: progress(done / total),
+    )
+    return AccuracyValues.from_json(result.to_json())
 
 
 def train(

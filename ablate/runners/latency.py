@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+from ablate.measurements.throughput import ThroughputCondition, ThroughputValues
+from ablate.measurements.values import Failure, Values
 from ablate.statistics.seeds import summarize
 
 BUSY = 0.25
@@ -22,7 +24,7 @@ class MeasurementError(Exception):
 
 
 @dataclass(frozen=True)
-class ProcessSamples:
+class ProcessSamples(Values):
     """What one fresh process measured: `rounds[r][name]` are the seconds of single calls, in order.
 
     `failed` names the models that could not be timed and why. `load_*` is the machine's load average before
@@ -31,7 +33,7 @@ class ProcessSamples:
 
     batch: int
     rounds: list[dict[str, list[float]]]
-    failed: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, Failure] = field(default_factory=dict)
     load_before: float | None = None
     load_after: float | None = None
     others: float | None = None
@@ -53,50 +55,18 @@ class ProcessSamples:
         """The layouts that were timed in every round."""
         return list(self.rounds[0]) if self.rounds else []
 
-    def to_json(self) -> dict[str, Any]:
-        """The samples as plain lists and dictionaries."""
-        return asdict(self)
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> ProcessSamples:
-        """The inverse of `to_json`."""
-        return cls(**data)
-
-
-@dataclass(frozen=True)
-class ThroughputResult:
-    """Latency of one layout over processes, and its ratio to the baseline's; times in milliseconds a batch.
-
-    The figures are medians over processes of medians within them; `low` and `high` bound the 95 % interval
-    between processes, `None` when there was only one. `ratio` is this layout's latency over the baseline's
-    (below 1 is faster), within rounds. `tie`: the ratio's interval holds 1; `None` when there is no
-    interval. `note` says in words what a reader must know.
-    """
-
-    latency_ms: float
-    low_ms: float | None
-    high_ms: float | None
-    images_per_s: float
-    process_ms: list[float]
-    ratio: float | None
-    ratio_low: float | None
-    ratio_high: float | None
-    ratio_to: str
-    tie: bool | None
-    busy: bool  # more wanted the cores than this measurement did
-    load_average: float | None
-    others: float | None  # cores that other processes kept busy meanwhile, in the worst process
-    note: str
-    samples: list[list[list[float]]]  # seconds, [process][round][call]
-
-    def to_json(self) -> dict[str, Any]:
-        """The result as plain lists and dictionaries."""
-        return asdict(self)
+def gather(
+    parts: Sequence[Mapping[str, Any]], condition: ThroughputCondition, baseline: str
+) -> dict[str, ThroughputValues]:
+    """The values of every layout that all processes timed, from the plain data of the processes."""
+    samples = [ProcessSamples.from_json(part) for part in parts]
+    return combine(samples, baseline, condition.threads)
 
 
 def combine(
     processes: Sequence[ProcessSamples], baseline: str, threads: int = 1
-) -> dict[str, ThroughputResult]:
+) -> dict[str, ThroughputValues]:
     """The result of every layout that all processes timed. Raises `MeasurementError` when there is none.
 
     Where the baseline was not timed, ratios are `None`.
@@ -113,17 +83,19 @@ def combine(
 
 def _result(
     processes: Sequence[ProcessSamples], name: str, baseline: str | None, threads: int
-) -> ThroughputResult:
+) -> ThroughputValues:
     per_process = [
         1000 * median([seconds for samples in process.rounds for seconds in samples[name]])
         for process in processes
     ]
     latency, low, high = between_processes(per_process)
     ratio = ratio_low = ratio_high = tie = None
+    ratios: tuple[float, ...] = ()
     if baseline == name:
         ratio = ratio_low = ratio_high = 1.0
     elif baseline is not None:
-        ratio, ratio_low, ratio_high = between_processes([ratio_within(p, name, baseline) for p in processes])
+        ratios = tuple(ratio_within(process, name, baseline) for process in processes)
+        ratio, ratio_low, ratio_high = between_processes(ratios)
         tie = None if ratio_low is None or ratio_high is None else ratio_low <= 1 <= ratio_high
     loads = [load for p in processes for load in (p.load_before, p.load_after) if load is not None]
     load = max(loads, default=None)
@@ -132,12 +104,12 @@ def _result(
     notes = ["one process: no interval"] if len(processes) < 2 else []
     notes += ["not resolved: a tie with the baseline"] if tie else []
     notes += [f"busy machine: {busy_with(others, load)}"] if busy else []
-    return ThroughputResult(
+    return ThroughputValues(
         latency_ms=latency,
         low_ms=low,
         high_ms=high,
         images_per_s=1000 * processes[0].batch / latency,
-        process_ms=per_process,
+        process_ms=tuple(per_process),
         ratio=ratio,
         ratio_low=ratio_low,
         ratio_high=ratio_high,
@@ -147,7 +119,8 @@ def _result(
         load_average=load,
         others=others,
         note="; ".join(notes),
-        samples=[[samples[name] for samples in process.rounds] for process in processes],
+        samples=tuple(tuple(tuple(samples[name]) for samples in process.rounds) for process in processes),
+        process_ratios=ratios,
     )
 
 

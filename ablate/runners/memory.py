@@ -13,39 +13,19 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ablate.cost.layouts import layout_cost
 from ablate.cost.memory.trace import adamw, cross_entropy, module_tensors, storage_bytes
-from ablate.cost.operators.kernel import Kernel, attention_kernel
+from ablate.cost.operators.kernel import Kernel, attention_kernel, device_kernel
 from ablate.errors import AblateError
+from ablate.measurements.base import Progress, Task
+from ablate.measurements.memory import MeasuredMemory, MemoryCondition, MemoryValues
 from ablate.runners import device as devices
-
-
-@dataclass(frozen=True)
-class MemoryResult:
-    """Measured bytes of one model, above its weights and its input.
-
-    `peak`: the most alive at once, by what tensors asked for; in training it holds gradients and optimizer
-    state. `allocated_peak`: the same by the allocator's blocks (CUDA). `saved_activations`: alive after the
-    forward pass of a training step, output included. `gradients` and `optimizer` are 0 for inference.
-    """
-
-    peak: int
-    allocated_peak: int | None
-    saved_activations: int | None
-    weights: int
-    gradients: int
-    optimizer: int
-    method: str  # "profiler" or "allocator"
-    device: str
-
-    def to_json(self) -> dict[str, Any]:
-        """The result as plain values."""
-        return asdict(self)
 
 
 @dataclass
@@ -58,6 +38,41 @@ class Reading:
     allocated_peak: int | None = None
 
 
+def run(task: Task[MemoryCondition], progress: Progress) -> MemoryValues:
+    """Predicted memory, and beside it a measured peak where the condition names a device that has room."""
+    condition, layout = task.condition, task.layout
+    cost = layout_cost(
+        layout, condition.resolution, channels=task.channels, classes=task.classes, batch=condition.batch
+    )
+    predicted = cost.memory_of(condition.kernel)
+    training = condition.mode == "training"
+    values = MemoryValues(
+        weights=predicted.weights,
+        gradients=predicted.gradients if training else 0,
+        optimizer=predicted.optimizer if training else 0,
+        saved_activations=predicted.saved_activations if training else 0,
+        peak=predicted.training_peak if training else predicted.inference_peak,
+        device_kernel=device_kernel(),
+        not_measured="the condition asks for none",
+    )
+    if condition.device is None:
+        return values
+    needed = values.weights + values.peak
+    room = devices.available_memory(devices.resolve(condition.device))
+    if room is not None and needed > 0.8 * room:
+        return replace(values, not_measured=f"needs {needed:,} bytes of the {room:,} that are free")
+    measured = measure_memory(
+        layout.build(task.classes, task.channels),
+        condition.resolution,
+        channels=task.channels,
+        batch=condition.batch,
+        mode=condition.mode,
+        kernel=condition.kernel,
+        device=condition.device,
+    )
+    return replace(values, measured_peak=measured.peak, not_measured="", measured=measured)
+
+
 def measure_memory(
     model: nn.Module,
     resolution: int,
@@ -68,7 +83,7 @@ def measure_memory(
     kernel: Kernel = "fused",
     precision: str = "fp32",
     device: str = "cpu",
-) -> MemoryResult:
+) -> MeasuredMemory:
     """Run a model, once to warm up and once to measure, with attention pinned to `kernel`.
 
     `mode` is `inference` (a forward pass without gradients) or `training` (a step in the steady state:
@@ -87,7 +102,7 @@ def measure_memory(
         return measure(model, images, precision)
 
 
-def _inference(model: nn.Module, images: Tensor, precision: str) -> MemoryResult:
+def _inference(model: nn.Module, images: Tensor, precision: str) -> MeasuredMemory:
     model.eval()
 
     def run() -> Any:
@@ -99,7 +114,7 @@ def _inference(model: nn.Module, images: Tensor, precision: str) -> MemoryResult
     return _result(model, reading, None, 0, 0, images.device)
 
 
-def _training(model: nn.Module, images: Tensor, precision: str) -> MemoryResult:
+def _training(model: nn.Module, images: Tensor, precision: str) -> MeasuredMemory:
     model.train()
     labels = torch.zeros(len(images), dtype=torch.long, device=images.device)
     optimizer = adamw(model.parameters())
@@ -131,8 +146,8 @@ def _training(model: nn.Module, images: Tensor, precision: str) -> MemoryResult:
 
 def _result(
     model: nn.Module, reading: Reading, saved: int | None, gradients: int, state: int, device: torch.device
-) -> MemoryResult:
-    return MemoryResult(
+) -> MeasuredMemory:
+    return MeasuredMemory(
         peak=reading.peak,
         allocated_peak=reading.allocated_peak,
         saved_activations=saved,

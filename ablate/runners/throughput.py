@@ -8,71 +8,44 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ablate.errors import AblateError
+from ablate.measurements.base import Progress, Task
+from ablate.measurements.throughput import ThroughputCondition
+from ablate.measurements.values import Failure, Part
 from ablate.runners import device as devices
-from ablate.runners.latency import ProcessSamples, ThroughputResult, combine
+from ablate.runners.failure import failure_of
+from ablate.runners.latency import ProcessSamples
 from ablate.runners.provenance import CpuTime, load_average
-
-__all__ = [
-    "ProcessSamples",
-    "ThroughputCondition",
-    "ThroughputResult",
-    "combine",
-    "largest_batch",
-    "measure_process",
-    "prepare",
-]
 
 TimeBlock = Callable[[Callable[[], object], int, torch.device], list[float]]
 
 
-@dataclass(frozen=True)
-class ThroughputCondition:
-    """What is timed, and for how long. One sample is one call on a batch of `batch` images.
-
-    `mode` is `inference` (evaluation mode, no gradients) or `training` (one step: forward, cross-entropy,
-    backward, AdamW). Measuring stops when both `rounds` rounds and `seconds` seconds for each layout are
-    done.
-    """
-
-    resolution: int
-    batch: int = 32
-    precision: str = "fp32"
-    mode: str = "inference"
-    channels: int = 3
-    threads: int = 1
-    compile: bool = False
-    channels_last: bool = True
-    device: str = "cpu"
-    processes: int = 5  # fresh processes that the parent starts; this module runs inside one of them
-    rounds: int = 3
-    seconds: float = 1.0
-    warmup: int = 5
-    block: int = 8  # calls in a row of one layout
-    dropped: int = 2  # of them, at the block's start
-
-    def __post_init__(self) -> None:
-        if self.mode not in ("inference", "training"):
-            raise AblateError(f"unknown mode {self.mode!r}; known: inference, training")
-        if self.precision not in ("fp32", "bf16"):
-            raise AblateError(f"unknown precision {self.precision!r}; known: fp32, bf16")
-        if min(self.resolution, self.batch, self.rounds, self.threads, self.processes) < 1 or self.warmup < 0:
-            raise AblateError("resolution, batch, rounds, threads and processes must be at least 1")
-        if not 0 <= self.dropped < self.block:
-            raise AblateError(f"cannot drop {self.dropped} calls of a block of {self.block}")
+def run(task: Task[ThroughputCondition], progress: Progress) -> Part:
+    """One process's samples of all layouts, interleaved; one that cannot be built is named as failed."""
+    models: dict[str, nn.Module] = {}
+    failed: dict[str, Failure] = {}
+    for name, layout in task.layouts.items():
+        try:
+            models[name] = layout.build(task.classes, task.channels)
+        except Exception as error:  # one layout's failure never ends the measurement of the others
+            failed[name] = failure_of(error)
+    samples = measure_process(
+        models, task.condition, channels=task.channels, process=task.process, on_round=progress
+    )
+    return Part(failed | samples.failed, samples.to_json())
 
 
 def measure_process(
     models: Mapping[str, nn.Module],
     condition: ThroughputCondition,
     *,
+    channels: int = 3,
     process: int = 0,
     on_round: Callable[[float], None] | None = None,
     time_block: TimeBlock = devices.time_block,
@@ -91,17 +64,17 @@ def measure_process(
     names = names[start:] + names[:start]
     load, clocks = load_average(), devices.clocks(device)
     before = CpuTime.now()
-    failed: dict[str, str] = {}
+    failed: dict[str, Failure] = {}
     calls: dict[str, Callable[[], object]] = {}
     for name in names:
         try:
-            calls[name] = prepare(models[name], condition)
+            calls[name] = prepare(models[name], condition, channels)
             for _ in range(max(1, condition.warmup)):
                 calls[name]()
             devices.synchronize(device)
         except Exception as error:  # one layout's failure never ends the measurement of the others
             calls.pop(name, None)
-            failed[name] = reason(error)
+            failed[name] = failure_of(error)
     rounds: list[dict[str, list[float]]] = []
     begun, budget = time.perf_counter(), condition.seconds * len(calls)
     while calls:
@@ -112,7 +85,7 @@ def measure_process(
             try:
                 samples[name] += time_block(calls[name], condition.block, device)[condition.dropped :]
             except Exception as error:
-                failed[name] = reason(error)
+                failed[name] = failure_of(error)
         calls = {name: call for name, call in calls.items() if name not in failed}
         rounds.append({name: seconds for name, seconds in samples.items() if name in calls})
         spent = time.perf_counter() - begun
@@ -135,20 +108,13 @@ def measure_process(
     )
 
 
-def reason(error: BaseException) -> str:
-    """One line about an exception, `oom: ...` when memory was full."""
-    line = str(error).strip().partition("\n")[0]
-    text = f"{type(error).__name__}: {line}" if line else type(error).__name__
-    return f"oom: {text}" if devices.out_of_memory(error) else text
-
-
-def prepare(model: nn.Module, condition: ThroughputCondition) -> Callable[[], object]:
+def prepare(model: nn.Module, condition: ThroughputCondition, channels: int = 3) -> Callable[[], object]:
     """One call to be timed: the model on the device in the condition's format, on one fixed batch of
     noise."""
     device = devices.resolve(condition.device)
     layout = torch.channels_last if condition.channels_last else torch.contiguous_format
     model = model.to(device=device).to(memory_format=layout)
-    size = (condition.batch, condition.channels, condition.resolution, condition.resolution)
+    size = (condition.batch, channels, condition.resolution, condition.resolution)
     noise = torch.randn(size, generator=torch.Generator().manual_seed(0))
     images = noise.to(device).contiguous(memory_format=layout)
     training = condition.mode == "training"
@@ -204,6 +170,7 @@ def largest_batch(
     build: Callable[[], nn.Module],
     condition: ThroughputCondition,
     *,
+    channels: int = 3,
     limit: int = 65536,
     runs: Callable[[int], bool] | None = None,
 ) -> LargestBatch:
@@ -213,7 +180,7 @@ def largest_batch(
     0 when not even one image fits. On a CPU the system may end the process before the allocator refuses: run
     it in a worker of its own. `runs` replaces the trial.
     """
-    fits = runs or (lambda batch: _fits(build, condition, batch))
+    fits = runs or (lambda batch: _fits(build, condition, batch, channels))
     tried: dict[int, bool] = {}
 
     def attempt(batch: int) -> bool:
@@ -230,10 +197,10 @@ def largest_batch(
     return LargestBatch(good, limited=good == limit, tried=tried)
 
 
-def _fits(build: Callable[[], nn.Module], condition: ThroughputCondition, batch: int) -> bool:
+def _fits(build: Callable[[], nn.Module], condition: ThroughputCondition, batch: int, channels: int) -> bool:
     device = devices.resolve(condition.device)
     try:
-        call = prepare(build(), replace(condition, batch=batch))
+        call = prepare(build(), condition.model_copy(update={"batch": batch}), channels)
         for _ in range(2):  # the second finds the optimizer's state in place
             call()
         devices.synchronize(device)

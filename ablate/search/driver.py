@@ -11,10 +11,13 @@ from optuna.trial import Trial
 
 from ablate.errors import AblateError
 from ablate.layout.layout import Layout
-from ablate.run.cell import digest
 from ablate.run.execute import run_study
-from ablate.run.ledger import Ledger
+from ablate.run.executors.base import Executor
+from ablate.run.facts import SearchFact
+from ablate.run.ledger import FILE, Ledger
+from ablate.run.lock import only_writer
 from ablate.run.plan import plan
+from ablate.run.records import digest
 from ablate.search.evaluate import (
     Candidate,
     count_costs,
@@ -23,9 +26,9 @@ from ablate.search.evaluate import (
     needed_measures,
     selected,
 )
-from ablate.search.results import best_study, pareto_front, trial_frame
+from ablate.search.results import best_study, pareto_front, trial_frame, trial_records
 from ablate.search.space import SearchSpace
-from ablate.search.store import Store, is_feasible, only_one
+from ablate.search.store import Store, is_feasible
 from ablate.study.study import Search, Study
 
 # Called as watch(trials done (fractions count), trials in all).
@@ -49,17 +52,16 @@ def run_search(
     study: Study,
     out: Path,
     *,
+    executor: Executor,
     trials: int | None = None,
-    workers: int | None = None,
-    timeout: float | None = None,
     watch: SearchWatch = lambda done, total: None,
 ) -> SearchResult:
     """Search until the store holds `trials` settled trials (default: the file's number), and write the front.
 
     Writes `out/search.sqlite` (Optuna's store), `out/ledger.sqlite` (the cells) and `out/best.yaml`. A search
     that was stopped goes on where it was; cells that the ledger holds are not run again. Trials are proposed
-    `search.batch` at a time and trained side by side on `workers` processes; how many workers there are does
-    not change what is proposed. `timeout` is the limit of one cell in seconds.
+    `search.batch` at a time and trained side by side by the executor; how many workers it has does not change
+    what is proposed.
 
     An infeasible trial is complete in the store, with its constraints (the excess over the bound, relative to
     it), its costs, and an infinitely bad value for what would have needed training: TPE and NSGA-II both rank
@@ -73,10 +75,10 @@ def run_search(
     space = SearchSpace.of(study)
     total = trials if trials is not None else study.search.trials
     made_of = _made_of(study, study.search, space)
-    with only_one(out), Ledger(out / "ledger.sqlite") as ledger:
+    with only_writer(out), Ledger(out / FILE) as ledger:
         store = Store(out / "search.sqlite", study.search, space.distributions, made_of)
         try:
-            run = _Run(study, study.search, space, store, ledger, workers, timeout)
+            run = _Run(study, study.search, space, store, ledger, executor)
             run.until(total, watch)
             return run.results(out / "best.yaml", total)
         finally:
@@ -93,12 +95,10 @@ class _Run:
         space: SearchSpace,
         store: Store,
         ledger: Ledger,
-        workers: int | None,
-        timeout: float | None,
+        executor: Executor,
     ):
         self.study, self.search, self.space = study, search, space
-        self.store, self.ledger = store, ledger
-        self.workers, self.timeout = workers, timeout
+        self.store, self.ledger, self.executor = store, ledger, executor
         self.names: dict[Layout, str] = {}  # every network proposed, named after its first trial
         self.measured: dict[str, Layout] = {}
         self.wanted = measured_metrics(search)
@@ -126,29 +126,31 @@ class _Run:
     def batch(self, count: int, progress: _Progress) -> None:
         """Propose `count` trials, measure those that may be, and settle all of them."""
         pairs = [self.propose() for _ in range(count)]
-        allowed = [one for _, one in pairs if not one.failure and one.within(self.search.constraints)]
+        count_costs([candidate for _, candidate in pairs], self.study, self.search, self.executor)
+        allowed = [
+            candidate
+            for _, candidate in pairs
+            if not candidate.failure and candidate.within(self.search.constraints)
+        ]
         if allowed and self.wanted:
-            self.measured |= {one.name: one.layout for one in allowed}
+            self.measured |= {candidate.name: candidate.layout for candidate in allowed}
             measure(
                 allowed,
                 self.study,
                 self.ledger,
                 self.measured,
-                workers=self.workers,
-                timeout=self.timeout,
+                executor=self.executor,
                 watch=progress.cells,
             )
         for trial, candidate in pairs:
             self.settle(trial, candidate)
 
     def propose(self) -> tuple[Trial, Candidate]:
-        """Ask for a trial and count what its layout costs."""
+        """Ask for a trial; a network that was proposed before keeps its first name."""
         trial = self.store.ask()
         layout = self.space.layout(trial.params, f"trial-{trial.number}")
         name = self.names.setdefault(layout, layout.name)
-        candidate = Candidate(layout if name == layout.name else self.space.layout(trial.params, name))
-        count_costs(candidate, self.study, self.search)
-        return trial, candidate
+        return trial, Candidate(layout if name == layout.name else self.space.layout(trial.params, name))
 
     def settle(self, trial: Trial, candidate: Candidate) -> None:
         """Write what is known of a candidate into the store and end its trial."""
@@ -175,11 +177,10 @@ class _Run:
         path.unlink(missing_ok=True)
         if best:
             shown = needed_measures(self.study, self.wanted - {"latency"})
-            run_study(selected(self.study, best, shown), self.ledger, workers=self.workers)
+            run_study(selected(self.study, best, shown), self.ledger, self.executor, command="search")
             path.write_text(best_study(self.study, self.search, best, path), encoding="utf-8")
-        records = frame.astype(object).where(frame.notna(), None).to_dict("records")
-        objectives = [str(one) for one in self.search.objectives]
-        self.ledger.set_fact("search", {"objectives": objectives, "trials": records})
+        objectives = tuple(str(goal) for goal in self.search.objectives)
+        self.ledger.write(SearchFact(objectives, tuple(trial_records(self.store.settled(), layouts))))
         size = self.space.size
         warnings = [f"{total} trials in a space of {size}: some are proposed again"] if total > size else []
         return SearchResult(front, frame, path if best else None, tuple(warnings))
@@ -208,5 +209,8 @@ def _made_of(study: Study, search: Search, space: SearchSpace) -> str:
     layouts = {layout.name: layout for layout in space.samples()}
     measures = needed_measures(study, measured_metrics(search))
     keys = [cell.key for cell in plan(selected(study, layouts, measures))]
-    goals = [*map(str, search.objectives), *((one.metric, one.op, one.value) for one in search.constraints)]
+    goals = [
+        *map(str, search.objectives),
+        *((bound.metric, bound.op, bound.value) for bound in search.constraints),
+    ]
     return digest([goals, search.sampler, search.seed, search.batch, dict(space.choices), keys])

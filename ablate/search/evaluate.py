@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean, stdev
+from typing import Any
 
-from ablate.cost import layout_cost
 from ablate.errors import AblateError
 from ablate.layout.layout import Layout
-from ablate.run.execute import Watch, run_study
+from ablate.layout.settings import Model
+from ablate.measurements.register import measurement, quantity
+from ablate.run.execute import StudyWatch, run_study
+from ablate.run.executors.base import Executor
 from ablate.run.ledger import Ledger
-from ablate.study.goals import COUNTED, Constraint, Metric, Objective
-from ablate.study.measures import Complexity, Measure
+from ablate.run.prepare import study_job
+from ablate.study.goals import Constraint, Objective, is_counted
+from ablate.study.measure import measure_model, settings_of
 from ablate.study.study import ReportOptions, Search, Study
+
+_COSTS = "ablate.runners.costs:run"
+_FIRST = ("resolutions", "precision", "modes")
 
 
 @dataclass
@@ -22,8 +29,8 @@ class Candidate:
     """A proposed layout and what is known of it. `failure` says why it has no values."""
 
     layout: Layout
-    metrics: dict[Metric, float] = field(default_factory=dict)
-    spread: float | None = None  # standard deviation of the accuracy over seeds
+    metrics: dict[str, float] = field(default_factory=dict)
+    spread: float | None = None  # standard deviation over seeds of the first quantity that repeats
     failure: str = ""
 
     @property
@@ -32,57 +39,54 @@ class Candidate:
         return self.layout.name
 
     def violations(self, constraints: Iterable[Constraint]) -> dict[str, float]:
-        """How far each constraint on a known metric is exceeded, relative to its bound; 0 or less holds."""
+        """How far each constraint on a known quantity is exceeded, relative to its bound; 0 or less holds."""
         return {
-            str(one): one.violation(self.metrics[one.metric])
-            for one in constraints
-            if one.metric in self.metrics
+            str(bound): bound.violation(self.metrics[bound.metric])
+            for bound in constraints
+            if bound.metric in self.metrics
         }
 
     def within(self, constraints: Iterable[Constraint]) -> bool:
-        """Whether all constraints on known metrics hold."""
+        """Whether all constraints on known quantities hold."""
         return all(excess <= 0 for excess in self.violations(constraints).values())
 
     def values(self, objectives: Iterable[Objective]) -> list[float]:
         """One value per objective; what is not known is infinitely bad."""
         worst = {"minimize": math.inf, "maximize": -math.inf}
-        return [self.metrics.get(one.metric, worst[one.direction]) for one in objectives]
+        return [self.metrics.get(goal.metric, worst[goal.direction]) for goal in objectives]
 
 
-def named_metrics(search: Search) -> set[Metric]:
-    """The metrics that the search looks at."""
+def named_metrics(search: Search) -> set[str]:
+    """The quantities that the search looks at."""
     return {goal.metric for goal in search.objectives} | {bound.metric for bound in search.constraints}
 
 
-def measured_metrics(search: Search) -> set[Metric]:
+def counted_metrics(search: Search) -> set[str]:
+    """Those of them that are exact costs."""
+    return {name for name in named_metrics(search) if is_counted(quantity(name))}
+
+
+def measured_metrics(search: Search) -> set[str]:
     """Those of them that are not counted: a candidate must be trained (or timed) for them."""
-    return named_metrics(search) - COUNTED
+    return named_metrics(search) - counted_metrics(search)
 
 
-def count_costs(candidate: Candidate, study: Study, search: Search) -> None:
-    """Fill in the exact costs at the study's input; a layout that cannot be counted has failed.
-
-    `memory` is what `match` takes it to be: bytes of the weights and of the predicted peak of one inference
-    on one image, with a fused attention kernel.
-    """
-    try:
-        cost = layout_cost(
-            candidate.layout,
-            study.input.resolution,
-            channels=study.input.channels,
-            classes=study.input.classes,
-        )
-    except AblateError as error:
-        candidate.failure = f"cannot be counted: {str(error).strip().partition(chr(10))[0]}"
-        return
-    candidate.metrics |= {
-        "params": float(cost.params),
-        "macs": float(cost.macs),
-        "flops": float(cost.flops),
-    }
-    if "memory" in named_metrics(search):  # it takes longer than all the rest
-        memory = cost.memory_of("fused")
-        candidate.metrics["memory"] = float(memory.weights + memory.inference_peak)
+def count_costs(candidates: Sequence[Candidate], study: Study, search: Search, executor: Executor) -> None:
+    """Fill in the exact costs at the study's input; a layout that cannot be counted has failed."""
+    layouts = {candidate.name: candidate.layout for candidate in candidates}
+    names = sorted({"params", "macs", "flops"} | counted_metrics(search))
+    condition = {"quantities": names, "resolution": study.input.resolution}
+    there = replace(study, layouts=layouts)
+    jobs = [
+        replace(study_job(there, _COSTS, [name]), condition=condition, where="counted") for name in layouts
+    ]
+    outcomes = {next(iter(job.layouts)): outcome for job, outcome in executor.run(jobs)}
+    for candidate in candidates:
+        outcome = outcomes[candidate.name]
+        if outcome.values is None:
+            candidate.failure = f"cannot be counted: {outcome.reason}"
+        else:
+            candidate.metrics |= {name: float(value) for name, value in outcome.values.items()}
 
 
 def measure(
@@ -91,9 +95,8 @@ def measure(
     ledger: Ledger,
     layouts: Mapping[str, Layout],
     *,
-    workers: int | None,
-    timeout: float | None,
-    watch: Watch,
+    executor: Executor,
+    watch: StudyWatch,
 ) -> None:
     """Train and time the candidates: the cells that `ablate run` would plan, kept in the same ledger.
 
@@ -101,45 +104,52 @@ def measure(
     candidate with a failed cell has failed, with the cell's reason.
     """
     assert study.search is not None
-    needed = needed_measures(study, measured_metrics(study.search)).model_copy(update={"complexity": None})
-    run_study(selected(study, layouts, needed), ledger, workers=workers, timeout=timeout, watch=watch)
-    frame = ledger.frame()
+    wanted = measured_metrics(study.search)
+    needed = needed_measures(study, wanted).model_copy(update={"complexity": None})
+    run_study(selected(study, layouts, needed), ledger, executor, watch, command="search")
+    by_layout: dict[str, list[Any]] = {}
+    for record in ledger.records():
+        by_layout.setdefault(record.layout, []).append(record)
     for candidate in candidates:
-        rows = frame[frame["layout"] == candidate.name]
-        failed = rows[rows["status"] != "done"]
-        if len(failed):
-            candidate.failure = f"{failed.iloc[0]['status']}: {failed.iloc[0]['reason']}"
+        records = by_layout.get(candidate.name, [])
+        undone = [record for record in records if record.state != "done"]
+        if undone:
+            candidate.failure = f"{undone[0].status}: {undone[0].reason}"
             continue
-        accuracies = [float(values["top1"]) for values in rows[rows["kind"] == "accuracy"]["values"]]
-        if accuracies:
-            candidate.metrics["accuracy"] = fmean(accuracies)
-            candidate.spread = stdev(accuracies) if len(accuracies) > 1 else None
-        for values in rows[rows["kind"] == "throughput"]["values"]:
-            candidate.metrics["latency"] = float(values["latency_ms"])
+        for name in sorted(wanted):
+            entry = quantity(name)
+            values = [entry.value(record.values) for record in records if record.kind == entry.kind]
+            if not values or any(math.isnan(value) for value in values):
+                candidate.failure = f"error: it has no {name}"
+                continue
+            candidate.metrics[name] = fmean(values) if entry.repeats else values[0]
+            if entry.repeats and len(values) > 1:
+                candidate.spread = stdev(values)
 
 
-def selected(study: Study, layouts: Mapping[str, Layout], measures: Measure) -> Study:
+def selected(study: Study, layouts: Mapping[str, Layout], measures: Model) -> Study:
     """The study of these layouts and measurements alone."""
     return replace(
         study, layouts=dict(layouts), match=None, measure=measures, report=ReportOptions(), warnings=()
     )
 
 
-def needed_measures(study: Study, metrics: set[Metric]) -> Measure:
-    """The part of a study's measurements that these metrics come from; for a latency the first condition.
+def needed_measures(study: Study, metrics: set[str]) -> Model:
+    """The part of a study's measurements that these quantities come from; of a timed one the first condition.
 
     Raises `AblateError` when the study does not say how to measure one (`load_study` says it with a place).
     """
-    accuracy, throughput = study.measure.accuracy, study.measure.throughput
-    if "accuracy" in metrics and accuracy is None:
-        raise AblateError("the search needs accuracy, but `measure` does not say how to train")
-    if "latency" in metrics and throughput is None:
-        raise AblateError("the search needs latency, but `measure` does not say how to time")
-    first = {"resolutions", "precision", "modes"}
-    return Measure(
-        complexity=Complexity(resolutions=(study.input.resolution,)),
-        accuracy=accuracy if "accuracy" in metrics else None,
-        throughput=throughput.model_copy(update={key: getattr(throughput, key)[:1] for key in first})
-        if throughput is not None and "latency" in metrics
-        else None,
-    )
+    asked = settings_of(study.measure)
+    model = measure_model()
+    complexity = measurement("complexity").settings
+    sections: dict[str, Any] = {"complexity": complexity(resolutions=(study.input.resolution,))}
+    for name in metrics:
+        kind = quantity(name).kind
+        if kind == "complexity":
+            continue
+        if kind not in asked:
+            raise AblateError(f"the search needs {name}, but `measure` has no section {kind!r}")
+        settings = asked[kind]
+        first = {key: getattr(settings, key)[:1] for key in _FIRST if hasattr(settings, key)}
+        sections[kind] = settings.model_copy(update=first)
+    return model().model_copy(update=sections)

@@ -13,23 +13,14 @@ from optuna.trial import FrozenTrial
 from ruamel.yaml import YAML
 
 from ablate.layout.layout import Layout
+from ablate.run.facts import TrialRecord
 from ablate.search.store import REASON, is_feasible
-from ablate.study.goals import METRICS, Objective
+from ablate.study.goals import Objective
 from ablate.study.study import Search, Study
 
-COLUMNS = [
-    "number",
-    "name",
-    "status",
-    "feasible",
-    "repeats",
-    "text",
-    "widths",
-    "depths",
-    *METRICS,
-    "spread",
-    "reason",
-]
+COLUMNS = (
+    "number", "name", "status", "feasible", "repeats", "text", "widths", "depths", "reason",
+)  # fmt: skip
 
 
 def pareto_front(trials: pd.DataFrame, objectives: Sequence[Objective]) -> pd.DataFrame:
@@ -39,45 +30,56 @@ def pareto_front(trials: pd.DataFrame, objectives: Sequence[Objective]) -> pd.Da
     nowhere worse and somewhere better.
     """
     usable = trials[(trials["status"] == "done") & ~trials["repeats"].astype(bool)]
-    signs = [1.0 if one.direction == "minimize" else -1.0 for one in objectives]
-    points = usable[[one.metric for one in objectives]].to_numpy(dtype=float) * signs
+    signs = [1.0 if goal.direction == "minimize" else -1.0 for goal in objectives]
+    points = usable[[goal.metric for goal in objectives]].to_numpy(dtype=float) * signs
     beaten = [bool(((points <= point).all(axis=1) & (points < point).any(axis=1)).any()) for point in points]
     kept = [i for i, is_beaten in enumerate(beaten) if not is_beaten]
     kept.sort(key=lambda i: tuple(points[i]))
     return usable.iloc[kept].reset_index(drop=True)
 
 
-def trial_frame(trials: Iterable[FrozenTrial], layouts: Mapping[str, Layout]) -> pd.DataFrame:
-    """One row per settled trial, with the columns of `COLUMNS`; `layouts` are the networks by their names.
+def trial_records(trials: Iterable[FrozenTrial], layouts: Mapping[str, Layout]) -> list[TrialRecord]:
+    """One record per settled trial; `layouts` are the networks by their names.
 
     `status` is `done`, `infeasible` or `failed`; `repeats` marks a network that an earlier trial proposed;
-    `spread` is the standard deviation of the accuracy over seeds. What is not known is missing.
+    `spread` is the standard deviation over seeds. What is not known is missing.
     """
-    rows: list[dict[str, Any]] = []
+    records = []
     seen: set[str] = set()
     for trial in trials:
         name = str(trial.user_attrs["name"])
         failed, feasible = REASON in trial.user_attrs, is_feasible(trial)
         broken = [text for text, excess in trial.constraints.items() if excess > 0]
-        rows.append(
-            {
-                "number": trial.number,
-                "name": name,
-                "status": "failed" if failed else "done" if feasible else "infeasible",
-                "feasible": feasible,
-                "repeats": name in seen,
-                "text": layouts[name].text,
-                "widths": " ".join(map(str, layouts[name].widths)),
-                "depths": " ".join(map(str, layouts[name].depths)),
-                **trial.user_attrs["metrics"],
-                "spread": trial.user_attrs.get("spread"),
-                "reason": trial.user_attrs.get(REASON, "; ".join(f"not {text}" for text in broken)),
-            }
+        records.append(
+            TrialRecord(
+                number=trial.number,
+                layout=name,
+                status="failed" if failed else "done" if feasible else "infeasible",
+                feasible=feasible,
+                repeats=name in seen,
+                text=layouts[name].text,
+                widths=" ".join(map(str, layouts[name].widths)),
+                depths=" ".join(map(str, layouts[name].depths)),
+                metrics=dict(trial.user_attrs["metrics"]),
+                spread=trial.user_attrs.get("spread"),
+                reason=trial.user_attrs.get(REASON, "; ".join(f"not {text}" for text in broken)),
+            )
         )
         seen.add(name)
-    frame = pd.DataFrame(rows, columns=COLUMNS)
-    numbers = [*METRICS, "spread"]
-    return frame.astype(dict.fromkeys(numbers, float))
+    return records
+
+
+def trial_frame(trials: Iterable[FrozenTrial], layouts: Mapping[str, Layout]) -> pd.DataFrame:
+    """One row per settled trial: the fields of `TrialRecord`, the layout as `name`, a column a quantity."""
+    rows = []
+    for record in trial_records(trials, layouts):
+        row = record.to_json()
+        row["name"] = row.pop("layout")
+        rows.append(row | row.pop("metrics"))
+    frame = pd.DataFrame(rows)
+    for name in {name for row in rows for name in row} - set(COLUMNS):
+        frame[name] = frame[name].astype(float)
+    return frame
 
 
 def best_study(study: Study, search: Search, layouts: Mapping[str, Layout], path: Path) -> str:
@@ -92,10 +94,10 @@ def best_study(study: Study, search: Search, layouts: Mapping[str, Layout], path
         "layouts": {name: layout.to_yaml_dict() for name, layout in layouts.items()},
         "measure": measure or {"complexity": {"resolutions": [study.input.resolution]}},
     }
-    if study.block_files:
+    if study.extensions:
         folder = path.resolve().parent
-        document["blocks"] = [
-            Path(os.path.relpath(file.resolve(), folder)).as_posix() for file in study.block_files
+        document["extensions"] = [
+            Path(os.path.relpath(file.resolve(), folder)).as_posix() for file in study.extensions
         ]
     buffer = io.StringIO()
     yaml = YAML()

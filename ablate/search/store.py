@@ -1,4 +1,4 @@
-"""The Optuna study behind a search: one SQLite file, a lock, and a sampler that survives being killed.
+"""The Optuna study behind a search: one SQLite file, and a sampler that survives being killed.
 
 Every trial is drawn by a fresh sampler whose seed is made of the search's seed and the trial's place in the
 order. A sampler then has no memory but the file, and a search that was killed and resumed proposes what an
@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,25 +99,6 @@ class Store:
             if trial.params.keys() == self._distributions.keys():
                 self._study.enqueue_trial(trial.params, skip_if_exists=False)
             self._study.tell(trial.number, state=TrialState.FAIL)
-
-
-@contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock: two searches in one folder would take each other's trials for interrupted ones.
-
-    The lock is SQLite's own, so that it goes with the process, however that ends.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = sqlite3.connect(folder / "search.lock", timeout=0, isolation_level=None)
-    try:
-        lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
-        lock.close()
-        raise AblateError(f"another search is writing to {folder}") from error
-    try:
-        yield
-    finally:
-        lock.close()
 
 
 def is_feasible(trial: FrozenTrial) -> bool:

@@ -8,10 +8,8 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from ablate.errors import did_you_mean
 from ablate.layout.sizes import NUMBER, parse_quantity
-
-Metric: TypeAlias = Literal["params", "macs", "flops", "memory", "latency", "accuracy"]
-METRICS: tuple[Metric, ...] = get_args(Metric)
-COUNTED: frozenset[str] = frozenset({"params", "macs", "flops", "memory"})  # known before anything is trained
+from ablate.measurements.register import measurement, quantities
+from ablate.quantities import Quantity
 
 Direction: TypeAlias = Literal["minimize", "maximize"]
 Comparison: TypeAlias = Literal["<=", ">="]
@@ -19,10 +17,10 @@ Comparison: TypeAlias = Literal["<=", ">="]
 
 @dataclass(frozen=True)
 class Objective:
-    """A metric and where it should go."""
+    """A quantity, by its name, and where it should go."""
 
     direction: Direction
-    metric: Metric
+    metric: str
 
     def __str__(self) -> str:
         return f"{self.direction} {self.metric}"
@@ -30,10 +28,9 @@ class Objective:
 
 @dataclass(frozen=True)
 class Constraint:
-    """A bound on a metric; parameters, MACs and FLOPs as numbers, memory in bytes, latency in ms, accuracy in
-    percent."""
+    """A bound on a quantity, in its stored unit: bytes, milliseconds, percent, plain numbers."""
 
-    metric: Metric
+    metric: str
     op: Comparison
     value: float
     text: str
@@ -47,6 +44,11 @@ class Constraint:
         return self.text
 
 
+def is_counted(quantity: Quantity) -> bool:
+    """Whether a quantity is exact and known before anything is trained or timed."""
+    return measurement(quantity.kind).where == "counted"
+
+
 def parse_objective(text: Any) -> Objective:
     """`minimize macs` or `maximize accuracy`. Raises `ValueError`."""
     if isinstance(text, Objective):
@@ -54,10 +56,11 @@ def parse_objective(text: Any) -> Objective:
     words = text.split() if isinstance(text, str) else []
     if len(words) != 2:
         raise ValueError(f"expected an objective such as 'minimize macs', got {text!r}")
-    directions = get_args(Direction)
-    if words[0] not in directions:
-        raise ValueError(f"unknown direction {words[0]!r}{did_you_mean(words[0], directions)}")
-    return Objective(words[0], _metric(words[1]))  # type: ignore[arg-type]
+    directions: tuple[Direction, ...] = get_args(Direction)
+    for direction in directions:
+        if words[0] == direction:
+            return Objective(direction, named_quantity(words[1]).name)
+    raise ValueError(f"unknown direction {words[0]!r}{did_you_mean(words[0], directions)}")
 
 
 def parse_constraint(text: Any) -> Constraint:
@@ -67,25 +70,33 @@ def parse_constraint(text: Any) -> Constraint:
     match = re.fullmatch(r"\s*(\w+)\s*([<>=]+)\s*(\S.*?)\s*", text) if isinstance(text, str) else None
     if match is None:
         raise ValueError(f"expected a constraint such as 'params <= 3.4M', got {text!r}")
-    word, op, bound = match.groups()
-    metric = _metric(word)
-    if op not in get_args(Comparison):
-        raise ValueError(f"unknown comparison {op!r}; use <= or >=")
-    number = bound
-    if metric == "accuracy":
-        number = bound.removesuffix("%").strip()
-    elif metric == "latency":
-        number = bound.removesuffix("ms").strip()
+    word, sign, bound = match.groups()
+    quantity = named_quantity(word)
+    signs: tuple[Comparison, ...] = get_args(Comparison)
+    for op in signs:
+        if sign == op:
+            return Constraint(quantity.name, op, parse_bound(quantity, bound), " ".join(text.split()))
+    raise ValueError(f"unknown comparison {sign!r}; use <= or >=")
+
+
+def parse_bound(quantity: Quantity, text: str) -> float:
+    """A number in a quantity's stored unit: `3.4M`, `512MiB`, `5ms`, `70%`. Raises `ValueError`."""
+    number = text.strip()
+    if quantity.stored == "%":
+        number = number.removesuffix("%").strip()
+    elif quantity.stored == "ms":
+        number = number.removesuffix("ms").strip()
         if not re.fullmatch(NUMBER, number):
-            raise ValueError(f"expected milliseconds such as 5ms, got {bound!r}")
-    elif bound.endswith("%"):
-        raise ValueError(f"{metric} is not a percentage, got {bound!r}")
-    value = float(parse_quantity(number, memory=metric == "memory"))
-    return Constraint(metric, op, value, " ".join(text.split()))  # type: ignore[arg-type]
+            raise ValueError(f"expected milliseconds such as 5ms, got {text!r}")
+    elif number.endswith("%"):
+        raise ValueError(f"{quantity.name} is not a percentage, got {text!r}")
+    return float(parse_quantity(number, memory=quantity.stored == "bytes"))
 
 
-def _metric(word: str) -> Metric:
-    for metric in METRICS:
-        if word == metric:
-            return metric
-    raise ValueError(f"unknown metric {word!r}{did_you_mean(word, METRICS)}")
+def named_quantity(word: str) -> Quantity:
+    """The quantity of this name or alias. Raises `ValueError` that names the nearest one."""
+    known = list(quantities())
+    for quantity in known:
+        if word == quantity.name or word in quantity.aliases:
+            return quantity
+    raise ValueError(f"unknown metric {word!r}{did_you_mean(word, [quantity.name for quantity in known])}")

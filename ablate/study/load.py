@@ -8,19 +8,26 @@ from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from ablate.errors import LayoutError, Mistake, did_you_mean
-from ablate.layout.settings import Defaults, plain_mistakes
+from ablate.dotted import load
+from ablate.errors import AblateError, LayoutError, Mistake, did_you_mean
+from ablate.extensions import load_extension, load_installed
+from ablate.layout.settings import Defaults, Model, plain_mistakes
+from ablate.measurements.fields import Input
+from ablate.measurements.register import measurement
 from ablate.study.entries import Entries
+from ablate.study.measure import measure_model, settings_of, with_resolutions
 from ablate.study.source import Source, parse_source, read_source
 from ablate.study.space import space_mistakes, unmeasured_goals
-from ablate.study.study import Input, Match, Measure, ReportOptions, Search, Study, StudyFile
+from ablate.study.study import Match, ReportOptions, Search, Study, StudyFile
+
+_EXTENSIONS = ("extensions", "blocks")
 
 
 def load_study(path: str | Path, *, check: bool = True) -> Study:
     """Read a study file. Raises `LayoutError` with all of its mistakes, each with line and column.
 
-    Files named under `blocks` are imported. With `check=False` no block is looked up or imported, and torch
-    stays out: enough to read a study's options, not to build its layouts.
+    Files named under `extensions` are imported. With `check=False` no block is looked up or imported, and
+    torch stays out: enough to read a study's options, not to build its layouts.
     """
     path = Path(path)
     return _Loader(read_source(path), path, check).study()
@@ -43,11 +50,12 @@ class _Loader:
         self.data: dict[str, Any] = source.data
 
     def study(self) -> Study:
+        """The study; raises `LayoutError` when there is any mistake."""
         for key in self.data:
             if key not in StudyFile.model_fields:
                 hint = did_you_mean(key, tuple(StudyFile.model_fields))
                 self.mistakes.append(Mistake(f"unknown key {key!r}{hint}", (key,), at_key=True))
-        files = self.block_files()
+        files = self.extensions()
         name = self.section("study") or self.path.stem
         given_input: Input = self.section("input")
         defaults = self.valid_part("defaults")
@@ -56,19 +64,21 @@ class _Loader:
         self.mistakes += entries.mistakes
         self.warnings += entries.warnings
         match: Match | None = self.section("match")
-        measure: Measure = self.section("measure")
+        measure = self.measure()
         report: ReportOptions = self.section("report")
         search: Search | None = self.section("search")
         given_search = self.data.get("search")
         space = given_search.get("space") if isinstance(given_search, dict) else None
-        self.mistakes += [one.under("search", "space") for one in space_mistakes(space, defaults, self.check)]
+        self.add(space_mistakes(space, defaults, self.check), "search", "space")
         if search is not None and "measure" not in self.mistaken():
-            self.mistakes += [one.under("search") for one in unmeasured_goals(search, measure)]
+            self.add(unmeasured_goals(search, measure), "search")
         if not (
             entries.names or "search" in self.data or "layouts" in self.mistaken() or self.source.mistakes
         ):
             self.mistakes.append(Mistake("a study needs `layouts` or `search`"))
-        self.check_together(entries, match, measure, report)
+        self.check_together(entries, match, report)
+        if "measure" not in self.mistaken():
+            self.check_measurements(measure, given_input)
         self.raise_mistakes()
         return Study(
             name=name,
@@ -76,95 +86,97 @@ class _Loader:
             input=given_input,
             defaults=Defaults.model_validate(defaults),
             match=match,
-            measure=_with_resolutions(measure, given_input.resolution),
+            measure=with_resolutions(measure, given_input.resolution),
             report=report,
             search=search,
-            block_files=files,
-            warnings=tuple(dict.fromkeys(self.source.line(one) for one in self.warnings)),
+            extensions=files,
+            warnings=tuple(dict.fromkeys(self.source.line(warning) for warning in self.warnings)),
             path=self.path,
             text=self.source.text,
         )
 
+    def add(self, mistakes: list[Mistake], *path: str | int) -> None:
+        """Note mistakes that were found under `path`."""
+        self.mistakes += [mistake.under(*path) for mistake in mistakes]
+
     def mistaken(self) -> set[str | int]:
         """The top-level keys under which there are mistakes."""
-        return {one.path[0] for one in self.mistakes if one.path}
+        return {mistake.path[0] for mistake in self.mistakes if mistake.path}
 
     def raise_mistakes(self) -> None:
+        """Raise all mistakes, in the order of their places."""
         problems = self.source.mistakes
-        broken = {(one.line, one.column) for one in problems}  # what is no value has no type either
+        broken = {
+            (problem.line, problem.column) for problem in problems
+        }  # what is no value has no type either
         more = dict.fromkeys(map(self.source.problem, dict.fromkeys(self.mistakes)))
-        problems = problems + [one for one in more if (one.line, one.column) not in broken]
+        problems = problems + [problem for problem in more if (problem.line, problem.column) not in broken]
         if problems:
-            raise LayoutError(sorted(problems, key=lambda one: (one.line, one.column)))
+            raise LayoutError(sorted(problems, key=lambda problem: (problem.line, problem.column)))
 
     def section(self, key: str) -> Any:
         """A top-level key's value, validated; its default where it is absent or wrong."""
         info = StudyFile.model_fields[key]
         if key not in self.data:
             return info.default
+        return self.validated(key, _annotated(key), info.default)
+
+    def validated(self, key: str, annotation: Any, default: Any) -> Any:
+        """A top-level key's value as `annotation`; `default` where it is wrong."""
         try:
-            adapter: TypeAdapter[Any] = TypeAdapter(_annotated(key))
+            adapter: TypeAdapter[Any] = TypeAdapter(annotation)
             return adapter.validate_python(self.data[key])
         except ValidationError as error:
-            self.mistakes += [one.under(key) for one in self.with_hints(plain_mistakes(error), key)]
-            return info.default
+            self.add(_with_hints(plain_mistakes(error), annotation), key)
+            return default
+
+    def measure(self) -> Model:
+        """The section `measure`, with a key for every measurement that is known by now."""
+        model = measure_model()
+        given = self.data.get("measure", {})
+        if not self.check and isinstance(given, dict):  # what extensions would register is not known
+            self.data["measure"] = {key: given[key] for key in given if key in model.model_fields}
+        if "measure" not in self.data:
+            return model()
+        measure: Model = self.validated("measure", model, model())
+        return measure
 
     def valid_part(self, key: str) -> dict[str, Any]:
         """The settings of a section that are valid by themselves."""
         before = len(self.mistakes)
         self.section(key)
-        wrong = {one.path[1] for one in self.mistakes[before:] if len(one.path) > 1}
+        wrong = {mistake.path[1] for mistake in self.mistakes[before:] if len(mistake.path) > 1}
         given = self.data.get(key)
         if not isinstance(given, dict):
             return {}
         return {name: value for name, value in given.items() if name not in wrong}
 
-    def with_hints(self, mistakes: list[Mistake], key: str) -> list[Mistake]:
-        """Add the nearest known key to each complaint about an unknown one."""
-        out = []
-        for one in mistakes:
-            if one.at_key and one.message.startswith("unknown key"):
-                model: Any = _model(StudyFile.model_fields[key].annotation)
-                for part in one.path[:-1]:
-                    model = _model(model.model_fields[part].annotation)
-                one = replace(
-                    one, message=one.message + did_you_mean(str(one.path[-1]), list(model.model_fields))
-                )
-            out.append(one)
-        return out
-
-    def block_files(self) -> tuple[Path, ...]:
-        """Import the user's own blocks. When one cannot be, block names are not checked: too many would be
+    def extensions(self) -> tuple[Path, ...]:
+        """Import the user's own files. When one cannot be, block names are not checked: too many would be
         unknown."""
         files = []
-        for i, name in enumerate(self.section("blocks")):
-            file = self.path.parent / name
-            files.append(file)
-            if not self.check:
-                continue
-            if not file.is_file():
-                self.mistakes.append(Mistake(f"there is no file {str(file)!r}", ("blocks", i)))
-                continue
-            import blocks
-
-            try:
-                blocks.load_file(file)
-            except Exception as error:  # the user's code may raise anything
-                text = " ".join(str(error).split()) or type(error).__name__
-                self.mistakes.append(Mistake(f"cannot import {name}: {text}", ("blocks", i)))
-        if "blocks" in self.mistaken():
+        for key in _EXTENSIONS:
+            for i, name in enumerate(self.section(key)):
+                file = self.path.parent / name
+                files.append(file)
+                if self.check:
+                    try:
+                        load_extension(file, shown=name if file.is_file() else None)
+                    except AblateError as error:
+                        self.mistakes.append(Mistake(str(error), (key, i)))
+        if self.check:
+            load_installed()
+        if self.mistaken() & set(_EXTENSIONS):
             self.check = False
         return tuple(files)
 
-    def check_together(
-        self, entries: Entries, match: Match | None, measure: Measure, report: ReportOptions
-    ) -> None:
+    def check_together(self, entries: Entries, match: Match | None, report: ReportOptions) -> None:
         """What only two sections together can say, and what a broken section hides."""
         given = self.data.get("match")
         if match is None and isinstance(given, dict):
-            quantities = [key for key in given if key in ("params", "macs", "memory")]
-            if len(quantities) > 1 and not any(one.path == ("match",) for one in self.mistakes):
-                message = f"match one quantity, not {' and '.join(quantities)}"
+            budgets = [key for key in given if key in ("params", "macs", "memory")]
+            if len(budgets) > 1 and not any(mistake.path == ("match",) for mistake in self.mistakes):
+                message = f"match one quantity, not {' and '.join(budgets)}"
                 self.mistakes.append(Mistake(message, ("match",)))
         if report.baseline is not None and report.baseline not in entries.names:
             hint = did_you_mean(report.baseline, tuple(entries.names))
@@ -176,12 +188,31 @@ class _Loader:
                     entry = entries.names[name]
                     message = "`stages` fixes the depths, and `match` is to change them; use `layout`"
                     self.mistakes.append(Mistake(message, ("layouts", entry, "stages"), at_key=True))
-        if measure.throughput is not None and measure.throughput.processes < 2:
-            path = ("measure", "throughput", "processes")
-            self.warnings.append(Mistake("one process gives no error bar; use 3 or more", path))
-        if measure.accuracy is not None and measure.accuracy.seeds < 2:
-            path = ("measure", "accuracy", "seeds")
-            self.warnings.append(Mistake("one seed gives no error bar; use 3 or more", path))
+
+    def check_measurements(self, measure: Model, given_input: Input) -> None:
+        """What each measurement says of its own settings: warnings, and mistakes that need its files."""
+        for name, settings in settings_of(measure).items():
+            entry = measurement(name)
+            self.warnings += [
+                Mistake(text, ("measure", name, *path)) for path, text in entry.warnings(settings)
+            ]
+            if self.check and entry.check:
+                self.add(load(entry.check)(settings, given_input), "measure", name)
+
+
+def _with_hints(mistakes: list[Mistake], annotation: Any) -> list[Mistake]:
+    """Add the nearest known key to each complaint about an unknown one."""
+    hinted = []
+    for mistake in mistakes:
+        if mistake.at_key and mistake.message.startswith("unknown key"):
+            model: Any = _model(annotation)
+            for part in mistake.path[:-1]:
+                model = _model(model.model_fields[part].annotation)
+            known = list(model.model_fields)
+            message = mistake.message + did_you_mean(str(mistake.path[-1]), known)
+            mistake = replace(mistake, message=message)
+        hinted.append(mistake)
+    return hinted
 
 
 def _annotated(key: str) -> Any:
@@ -192,17 +223,5 @@ def _annotated(key: str) -> Any:
 
 def _model(annotation: Any) -> Any:
     """The model of `Model` or `Model | None`."""
-    return next(
-        (one for one in get_args(annotation) if isinstance(one, type) and issubclass(one, BaseModel)),
-        annotation,
-    )
-
-
-def _with_resolutions(measure: Measure, resolution: int) -> Measure:
-    """Measurements that name no resolution use the input's."""
-    update = {}
-    for key in ("complexity", "memory", "throughput"):
-        one = getattr(measure, key)
-        if one is not None and not one.resolutions:
-            update[key] = one.model_copy(update={"resolutions": (resolution,)})
-    return measure.model_copy(update=update)
+    members = (member for member in get_args(annotation) if isinstance(member, type))
+    return next((member for member in members if issubclass(member, BaseModel)), annotation)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ablate.layout.settings import LayoutSettings
+from ablate.study.measure import measure_model
 from ablate.study.study import StudyFile
 
 _VARIED = {"type": "string", "pattern": r"\$(\w+|\{\w+\})"}  # `widths: $widths`
@@ -15,6 +16,10 @@ def study_json_schema() -> dict[str, Any]:
     """A JSON Schema (2020-12) that accepts every valid study file; every key has its description."""
     schema = StudyFile.model_json_schema()
     definitions = schema.setdefault("$defs", {})
+    measure = measure_model().model_json_schema()
+    definitions |= measure.pop("$defs", {})
+    definitions["Measure"] = measure
+    schema["properties"]["measure"] = {"$ref": "#/$defs/Measure", "description": "What is measured."}
     entry = LayoutSettings.model_json_schema()
     definitions |= entry.pop("$defs", {})
     schema = _without_null(schema)
@@ -49,14 +54,14 @@ def _list_of(items: dict[str, Any]) -> dict[str, Any]:
 def _without_null(node: Any) -> Any:
     """The schema without `null`: a study file leaves a key out instead."""
     if isinstance(node, list):
-        return [_without_null(one) for one in node]
+        return [_without_null(item) for item in node]
     if not isinstance(node, dict):
         return node
     node = {key: _without_null(value) for key, value in node.items()}
     if node.get("default", 0) is None or isinstance(node.get("default"), dict):
         del node["default"]
     if isinstance(node.get("anyOf"), list):
-        node["anyOf"] = [one for one in node["anyOf"] if one != {"type": "null"}]
+        node["anyOf"] = [choice for choice in node["anyOf"] if choice != {"type": "null"}]
         if len(node["anyOf"]) == 1:
             only = node.pop("anyOf")[0]
             node = {**only, **node}

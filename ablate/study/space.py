@@ -8,8 +8,9 @@ from pydantic import ValidationError
 
 from ablate.errors import Mistake
 from ablate.layout.resolve import resolve
-from ablate.layout.settings import LayoutSettings
-from ablate.study.measures import Measure
+from ablate.layout.settings import LayoutSettings, Model
+from ablate.measurements.register import measurement, quantity
+from ablate.study.measure import settings_of
 from ablate.study.study import Search, Space
 
 
@@ -17,7 +18,7 @@ def space_mistakes(given: Any, defaults: dict[str, Any], check: bool) -> list[Mi
     """Mistakes in `search: {space: ...}` that its types do not show; `defaults` are the file's valid ones."""
     space = _valid_space(given)
     patterns = given.get("patterns") if isinstance(given, dict) else None
-    flat = isinstance(patterns, list) and not any(isinstance(one, list) for one in patterns)
+    flat = isinstance(patterns, list) and not any(isinstance(item, list) for item in patterns)
     mistakes = _lengths(space, flat)
     widths = tuple(dict.fromkeys(width for stage in space.widths or () for width in stage)) or 64
     base = {
@@ -31,23 +32,28 @@ def space_mistakes(given: Any, defaults: dict[str, Any], check: bool) -> list[Mi
                 continue
             settings = LayoutSettings.model_validate({**base, "layout": text, "widths": widths, "depths": 1})
             wrong = resolve(settings, check=check).mistakes
-            mistakes += [Mistake(one.message, path, one.offset) for one in wrong if one.path == ("layout",)]
+            mistakes += [
+                Mistake(mistake.message, path, mistake.offset)
+                for mistake in wrong
+                if mistake.path == ("layout",)
+            ]
     return mistakes
 
 
-def unmeasured_goals(search: Search, measure: Measure) -> list[Mistake]:
-    """A mistake for each objective and constraint on a metric that the study does not say how to measure."""
-    sections = {"accuracy": "accuracy", "latency": "throughput"}
-    absent = {metric for metric, section in sections.items() if getattr(measure, section) is None}
+def unmeasured_goals(search: Search, measure: Model) -> list[Mistake]:
+    """A mistake for each objective and constraint on a quantity that the study does not say how to measure."""
+    asked = settings_of(measure)
     goals = {
         **{("objectives", i): goal.metric for i, goal in enumerate(search.objectives)},
         **{("constraints", i): bound.metric for i, bound in enumerate(search.constraints)},
     }
-    return [
-        Mistake(f"{metric} is not measured; say how under `measure`, `{sections[metric]}`", path)
-        for path, metric in goals.items()
-        if metric in absent
-    ]
+    mistakes = []
+    for path, name in goals.items():
+        section = quantity(name).kind
+        if measurement(section).where != "counted" and section not in asked:
+            message = f"{name} is not measured; say how under `measure`, `{section}`"
+            mistakes.append(Mistake(message, path))
+    return mistakes
 
 
 def _lengths(space: Space, flat: bool) -> list[Mistake]:

@@ -11,23 +11,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, Strict, StrictStr, 
 
 from ablate.layout.layout import Layout
 from ablate.layout.settings import Count, Defaults, Depth, Model
-from ablate.study.fields import Bytes, ConstraintText, ObjectiveText, Size, Text, distinct
-from ablate.study.measures import Accuracy, Complexity, Input, Measure, Memory, Throughput
+from ablate.measurements.fields import Input, distinct
+from ablate.study.fields import Bytes, ConstraintText, ObjectiveText, Size, Text
+from ablate.study.measure import measure_model
 
-__all__ = [
-    "Accuracy",
-    "Complexity",
-    "Input",
-    "Match",
-    "Measure",
-    "Memory",
-    "ReportOptions",
-    "Search",
-    "Space",
-    "Study",
-    "StudyFile",
-    "Throughput",
-]
+__all__ = ["Input", "Match", "ReportOptions", "Search", "Space", "Study", "StudyFile"]
 
 
 class Match(Model):
@@ -103,7 +91,7 @@ class Space(Model):
 
 
 def _flat(value: Any) -> bool:
-    return isinstance(value, list | tuple) and not any(isinstance(one, list | tuple) for one in value)
+    return isinstance(value, list | tuple) and not any(isinstance(item, list | tuple) for item in value)
 
 
 class Search(Model):
@@ -149,12 +137,15 @@ class StudyFile(Model):
     )
     layouts: dict[str, Any] = Field(default={}, description="The layouts, by name.")
     match: Match | None = Field(default=None, description="Make the layouts equal in one quantity.")
-    measure: Measure = Field(default=Measure(), description="What is measured.")
+    measure: dict[str, Any] = Field(default={}, description="What is measured.")
     report: ReportOptions = Field(default=ReportOptions(), description="How results are shown.")
     search: Search | None = Field(default=None, description="A search over layouts, run by `ablate search`.")
-    blocks: tuple[Text, ...] = Field(
-        default=(), description="Your own Python files with blocks, relative to this file. They are run."
+    extensions: tuple[Text, ...] = Field(
+        default=(),
+        description="Your own Python files with blocks, measurements, data sets, tables or executors, relative to "
+        "this file. They are run.",
     )
+    blocks: tuple[Text, ...] = Field(default=(), description="Another word for `extensions`.")
 
 
 @dataclass(frozen=True)
@@ -166,10 +157,15 @@ class Study:
     input: Input = field(default_factory=Input)
     defaults: Defaults = field(default_factory=Defaults)
     match: Match | None = None
-    measure: Measure = field(default_factory=Measure)
+    measure: Any = field(default_factory=lambda: measure_model()())  # of `ablate.study.measure.measure_model`
     report: ReportOptions = field(default_factory=ReportOptions)
     search: Search | None = None
-    block_files: tuple[Path, ...] = ()
+    extensions: tuple[Path, ...] = ()
     warnings: tuple[str, ...] = ()
     path: Path | None = None
     text: str = ""
+
+    @property
+    def baseline(self) -> str:
+        """The layout that the others are compared to: the report's, else the first one."""
+        return self.report.baseline or next(iter(self.layouts), "")

@@ -1,0 +1,224 @@
+"""The main table: one row per layout, everything the study measured, each number with its error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from ablate.measurements.memory import MemoryValues
+from ablate.measurements.register import is_known, quantity
+from ablate.report.accuracy import Accuracy, accuracies
+from ablate.report.cells import first, measured, ratio_cell, stored, with_interval
+from ablate.report.notes import main_notes, uncounted
+from ablate.report.numbers import signed, significant, with_error
+from ablate.report.register import table
+from ablate.report.results import Results
+from ablate.report.table import Cell, Column, Table, Tone, failed, number
+from ablate.run.ledger import AnyRecord
+
+_OWN = ("complexity", "memory", "throughput", "accuracy", "scaling", "audit")
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Columns that belong together: their heads, and the cells and raw numbers of one layout under them."""
+
+    columns: tuple[Column, ...]
+    cells: Callable[[str], Sequence[Cell]]
+    raw: Callable[[str], dict[str, Any]]
+
+
+@table("main", order=0)
+def main_table(results: Results) -> Table:
+    """One row per layout in the order of the study; a layout whose cells failed keeps its row and says why.
+
+    Every number stands with its error, or with the reason that there is none.
+    """
+    builders = (_size, _work, _memory, _latency, _accuracy)
+    groups = [group for builder in builders if (group := builder(results)) is not None]
+    groups += [_others(results, kind) for kind in results.kinds if kind not in _OWN and is_known(kind)]
+    rows, raw = [], []
+    for name in results.layouts:
+        rows.append((Cell(name, sort=name), *(cell for group in groups for cell in group.cells(name))))
+        record: dict[str, Any] = {"layout": name}
+        for group in groups:
+            record |= group.raw(name)
+        raw.append(record)
+    return Table(
+        "main",
+        f"Results of {results.study}",
+        _caption(results),
+        (Column("Layout", left=True), *(column for group in groups for column in group.columns)),
+        tuple(rows),
+        pd.DataFrame(raw),
+        tuple(main_notes(results)),
+    )
+
+
+def _caption(results: Results) -> str:
+    parts = ["One row per layout; ± is the 95 % interval."]
+    if results.baseline is not None:
+        parts.append(f"The baseline is {results.baseline}.")
+    return " ".join(parts)
+
+
+def _counted(results: Results, names: Sequence[str], group: str) -> _Group | None:
+    if not results.planned("complexity"):
+        return None
+    quantities = [quantity(name, "complexity") for name in names]
+
+    def record_of(name: str) -> AnyRecord | None:
+        return first(results.planned("complexity", layout=name, resolution=results.reference))
+
+    def cells(name: str) -> list[Cell]:
+        record = record_of(name)
+        marked = bool(record and uncounted([record]))
+        row = []
+        for wanted in quantities:
+            cell = measured(record, wanted)
+            flagged = wanted.name in ("macs", "training_macs") and marked and cell.sort is not None
+            row.append(Cell(f"{cell.text}†", cell.sort, "flag") if flagged else cell)
+        return row
+
+    def raw(name: str) -> dict[str, Any]:
+        record = record_of(name)
+        numbers: dict[str, Any] = {wanted.column: stored(record, wanted) for wanted in quantities}
+        if "macs" in names:
+            numbers["flops"] = stored(record, quantity("flops"))
+            numbers["uncounted"] = " ".join(uncounted([record]) if record else ())
+        return numbers
+
+    return _Group(tuple(Column(wanted.title, group) for wanted in quantities), cells, raw)
+
+
+def _size(results: Results) -> _Group | None:
+    return _counted(results, ["params"], "")
+
+
+def _work(results: Results) -> _Group | None:
+    return _counted(results, ["macs", "training_macs", "elementwise"], f"One image at {results.reference} px")
+
+
+def _memory(results: Results) -> _Group | None:
+    planned = results.planned("memory")
+    if not planned:
+        return None
+    resolution = results.nearest("memory")
+    mode = "training" if any(record.at("mode") == "training" for record in planned) else "inference"
+    batch = planned[0].at("batch")
+    peak = quantity("peak")
+    group = f"Peak memory, {mode}, {resolution} px, batch {batch} ({peak.unit})"
+    place = {"resolution": resolution, "mode": mode, "batch": batch}
+
+    def by_kernel(name: str, kernel: str) -> AnyRecord | None:
+        return first(results.planned("memory", layout=name, kernel=kernel, **place))
+
+    def cells(name: str) -> list[Cell]:
+        predicted = [measured(by_kernel(name, kernel), peak) for kernel in ("fused", "math")]
+        value = measured_peak(results.planned("memory", layout=name, **place))
+        return [*predicted, number(value, significant(value / peak.scale, peak.digits))]
+
+    def raw(name: str) -> dict[str, Any]:
+        numbers = {
+            f"{mode}_peak_{kernel}_bytes": stored(by_kernel(name, kernel), peak)
+            for kernel in ("fused", "math")
+        }
+        real = measured_peak(results.planned("memory", layout=name, **place))
+        return numbers | {f"{mode}_peak_measured_bytes": real}
+
+    return _Group(tuple(Column(head, group) for head in ("fused", "math", "measured")), cells, raw)
+
+
+def measured_peak(records: Sequence[AnyRecord]) -> float:
+    """The measured peak in bytes: of the kernel that the device runs, else of any cell that has one."""
+    known = [
+        (values.device_kernel != record.at("kernel"), float(values.measured_peak))
+        for record in records
+        if isinstance(values := record.values, MemoryValues) and values.measured_peak is not None
+    ]
+    return min(known, key=lambda pair: pair[0])[1] if known else math.nan
+
+
+def _latency(results: Results) -> _Group | None:
+    planned = results.planned("throughput")
+    if not planned:
+        return None
+    names = ("mode", "precision", "batch", "compile", "device")
+    head = {name: planned[0].at(name) for name in names}
+    resolution = results.nearest("throughput")
+    group = f"Latency, {head['mode']}, {resolution} px, batch {head['batch']}, {head['precision']}"
+
+    def record_of(name: str) -> AnyRecord | None:
+        return first(results.planned("throughput", layout=name, resolution=resolution, **head))
+
+    def cells(name: str) -> list[Cell]:
+        record = record_of(name)
+        return [with_interval(record, "latency"), ratio_cell(record, name)]
+
+    def raw(name: str) -> dict[str, Any]:
+        shown = ("latency", "latency_low", "latency_high", "latency_ratio", "ratio_low", "ratio_high")
+        record = record_of(name)
+        return {(wanted := quantity(key)).column: stored(record, wanted) for key in shown}
+
+    return _Group((Column("ms per batch", group), Column("÷\u00a0baseline", group)), cells, raw)
+
+
+def _accuracy(results: Results) -> _Group | None:
+    known = accuracies(results)
+    if not known:
+        return None
+    condition = results.planned("accuracy")[0]
+    epochs = float(condition.at("epochs") or 0)
+    noun = "epoch" if epochs == 1 else "epochs"
+    group = f"Top-1, {condition.at('dataset')}, {epochs:g} {noun} (%)"
+    columns = (Column("mean", group), Column("seeds", group), Column("−\u00a0baseline", group))
+
+    def cells(name: str) -> list[Cell]:
+        return accuracy_cells(known[name], is_baseline=name == results.baseline)
+
+    return _Group(columns, cells, lambda name: known[name].raw())
+
+
+def accuracy_cells(accuracy: Accuracy, *, is_baseline: bool) -> list[Cell]:
+    """Mean with its interval, number of seeds, difference to the baseline."""
+    if accuracy.finished == 0:
+        none = Cell(accuracy.seeds_text, sort=0.0, tone="failed")
+        return [failed(accuracy.statuses, accuracy.reasons), none, Cell("–")]
+    mean = number(accuracy.mean, with_error(accuracy.mean, accuracy.half_width, fallback_digits=3))
+    tone: Tone = "failed" if accuracy.finished < accuracy.planned else ""
+    seeds = Cell(
+        accuracy.seeds_text, sort=float(accuracy.finished), tone=tone, hint="; ".join(accuracy.reasons)
+    )
+    difference = accuracy.difference
+    if is_baseline or difference is None:
+        return [mean, seeds, Cell("0", sort=0.0) if is_baseline else Cell("–")]
+    text = signed(difference.mean, accuracy.difference_half_width)
+    if not difference.resolved:
+        return [mean, seeds, Cell("not resolved", sort=difference.mean, tone="tie", hint=text)]
+    return [mean, seeds, number(difference.mean, text)]
+
+
+def _others(results: Results, kind: str) -> _Group:
+    """Any other measurement: its listed quantities under its first condition."""
+    from ablate.measurements.register import measurement
+    from ablate.report.results import kind_quantities
+
+    condition = results.planned(kind)[0].condition
+    quantities = kind_quantities(kind)
+
+    def record_of(name: str) -> AnyRecord | None:
+        records = [record for record in results.planned(kind, layout=name) if record.condition == condition]
+        return first(records)
+
+    def cells(name: str) -> list[Cell]:
+        return [measured(record_of(name), wanted) for wanted in quantities]
+
+    def raw(name: str) -> dict[str, Any]:
+        return {wanted.column: stored(record_of(name), wanted) for wanted in quantities}
+
+    title = measurement(kind).title
+    return _Group(tuple(Column(wanted.title, title) for wanted in quantities), cells, raw)

@@ -1,0 +1,66 @@
+"""Predicted memory by kind and kernel, and the measured peak beside it."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from ablate.measurements.memory import MemoryValues
+from ablate.measurements.register import quantity
+from ablate.report.cells import measured, stored
+from ablate.report.numbers import fixed, significant
+from ablate.report.register import table
+from ablate.report.results import Results, kind_quantities
+from ablate.report.table import Cell, Column, Table, number, pixels
+from ablate.run.ledger import AnyRecord
+
+
+@table("memory", order=70)
+def memory_table(results: Results) -> Table | None:
+    """Every memory cell."""
+    planned = results.planned("memory")
+    if not planned:
+        return None
+    shown = kind_quantities("memory")
+    predicted = [wanted for wanted in shown if not wanted.name.startswith("measured")]
+    rows, raw = [], []
+    for record in planned:
+        names = [Cell(text, sort=text) for text in (record.layout, record.at("mode"), record.at("kernel"))]
+        place = (names[0], pixels(record.at("resolution")), *names[1:])
+        rows.append((*place, *(measured(record, wanted) for wanted in predicted), *_beside(record)))
+        values = record.values if isinstance(record.values, MemoryValues) else None
+        raw.append(
+            {"layout": record.layout, "resolution_px": record.at("resolution"), "mode": record.at("mode")}
+            | {"batch": record.at("batch"), "kernel": record.at("kernel"), "status": record.status}
+            | {wanted.column: stored(record, wanted) for wanted in shown}
+            | {"device_kernel": values.device_kernel if values else None}
+            | {"not_measured": values.not_measured if values else None}
+        )
+    group = "predicted (MiB)"
+    return Table(
+        "memory",
+        "Memory, predicted and measured",
+        "Peaks are above the weights and the input, of one whole batch.",
+        (
+            Column("Layout", left=True),
+            Column("px"),
+            Column("mode", left=True),
+            Column("kernel", left=True),
+            *(Column(wanted.label.removesuffix(", predicted"), group) for wanted in predicted),
+            Column("peak (MiB)", "measured"),
+            Column("÷ predicted", "measured"),
+        ),
+        tuple(rows),
+        pd.DataFrame(raw),
+    )
+
+
+def _beside(record: AnyRecord) -> tuple[Cell, Cell]:
+    """The measured peak of a memory cell and its ratio to the predicted one, or why there is none."""
+    real, peak = stored(record, quantity("measured_peak")), stored(record, quantity("peak"))
+    if math.isnan(real) or math.isnan(peak) or not peak:
+        reason = record.values.not_measured if isinstance(record.values, MemoryValues) else ""
+        return Cell("–", hint=reason), Cell("–")
+    scale = quantity("measured_peak").scale
+    return number(real, significant(real / scale, 3)), number(real / peak, fixed(real / peak, 3))

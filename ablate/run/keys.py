@@ -1,0 +1,111 @@
+"""The key of a cell: a hash of everything that can change its value, derived and never listed by hand."""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from importlib import metadata
+from typing import Any
+
+import blocks
+from ablate.layout.layout import Layout
+from ablate.layout.settings import Model
+from ablate.measurements.register import AnyMeasurement
+from ablate.run.closure import code_hash
+from ablate.run.records import Json, digest, plain
+from ablate.runners.device import name_of, resolve
+from ablate.study.study import Study
+from blocks.registry import Kind
+
+_PERFORM = "ablate.run.perform:perform"
+
+
+def cell_key(study: Study, entry: AnyMeasurement, name: str, shared: str) -> str:
+    """The key of one layout's cell; `shared` is `condition_key` of its condition."""
+    ingredients: Json = {"layout": layout_key(study.layouts[name]), "condition": shared}
+    if entry.uses_input:
+        ingredients["input"] = [study.input.channels, study.input.classes]
+    if entry.against_baseline:
+        ingredients["baseline"] = layout_key(study.layouts[study.baseline])
+    return digest(ingredients)
+
+
+def condition_key(entry: AnyMeasurement, condition: Model) -> str:
+    """The part of a key that all layouts share: the protocol, the code that measures, versions, the device."""
+    return digest(condition_ingredients(entry, condition))
+
+
+def condition_ingredients(entry: AnyMeasurement, condition: Model) -> Json:
+    """What `condition_key` is the hash of, by the words in which `ablate status --why` names a change."""
+    ingredients: Json = {
+        "kind": entry.name,
+        "protocol": plain(condition),
+        "code": code_hash(entry.runner, _PERFORM, *filter(None, [entry.gather]), *entry.code(condition)),
+        "versions": {package: _version(package) for package in ("torch", *entry.packages)},
+    }
+    device = entry.device_of(condition)
+    if device is not None:
+        ingredients["device"] = device_name(device)
+    return ingredients
+
+
+@lru_cache(65536)
+def layout_key(layout: Layout) -> str:
+    """The part of a key that is the layout's own: the resolved network and the code of its blocks."""
+    return digest(layout_ingredients(layout))
+
+
+def layout_ingredients(layout: Layout) -> Json:
+    """What `layout_key` is the hash of."""
+    if layout.timm is not None:
+        return {"layout": layout.to_dict(), "versions": {"timm": _version("timm")}}
+    return {"layout": _resolved(layout), "blocks": block_sources(layout)}
+
+
+def block_sources(layout: Layout) -> dict[str, str]:
+    """Hashes of the import closure of every part that a layout is built from, by the part's name."""
+    if layout.timm is not None:
+        return {}
+    parts: list[blocks.Entry] = [
+        blocks.get(name, "mixer", "block")
+        for name in {call.name for stage in layout.stages for call in stage.blocks}
+    ]
+    parts += [blocks.get(call.name, "stem") for call in (layout.stem, layout.downsample)]
+    parts += [blocks.get(layout.ffn.name, "ffn"), blocks.get(layout.norm.name, "norm")]
+    return {f"{part.kind} {part.name}": code_hash(str(part.file)) for part in parts}
+
+
+def _resolved(layout: Layout) -> Json:
+    """`Layout.to_dict` without the arguments that have their default: these may be written or not."""
+    data = layout.to_dict()
+
+    def without_defaults(call: Any, *kinds: Kind) -> Any:
+        name, arguments = call
+        defaults = _defaults(blocks.get(name, *kinds))
+        return [name, {key: value for key, value in arguments.items() if value != defaults[key]}]
+
+    for stage in data["stages"]:
+        stage["blocks"] = [without_defaults(call, "mixer", "block") for call in stage["blocks"]]
+    parts: dict[str, Kind] = {"stem": "stem", "downsample": "stem", "ffn": "ffn", "norm": "norm"}
+    return data | {key: without_defaults(data[key], kind) for key, kind in parts.items()}
+
+
+@cache
+def _defaults(entry: blocks.Entry) -> dict[str, Any]:
+    return {name: argument.default for name, argument in entry.arguments.items()}
+
+
+@cache
+def _version(package: str) -> str:
+    return metadata.version(package)
+
+
+@cache
+def device_name(device: str) -> str:
+    """What the device that a condition names calls itself. Raises `AblateError` when it is not here."""
+    return name_of(resolve(device))
+
+
+def forget() -> None:
+    """Forget remembered keys, for a process in which blocks change."""
+    layout_key.cache_clear()
+    _defaults.cache_clear()
