@@ -41,6 +41,9 @@ def import_file(path: Path) -> ModuleType:
         raise AblateError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    folder = str(path.parent)
+    if folder not in sys.path:
+        sys.path.append(folder)  # the file's own helper modules lie beside it
     try:
         spec.loader.exec_module(module)
     except BaseException:

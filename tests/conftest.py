@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,7 +16,11 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from ablate.cli import main
+from ablate.measurements import register
+from ablate.run import closure, keys
 from blocks import registry
+
+ITS = {"its_scale"}  # helper modules of user files that tests write
 
 
 @dataclass(frozen=True)
@@ -42,20 +48,36 @@ def ablate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
     return run
 
 
-@pytest.fixture(scope="session")
-def command() -> Callable[..., subprocess.Popen[str]]:
-    """`command("run", file)` starts the command in a process of its own."""
+@pytest.fixture
+def command() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """`command("run", file)` starts the command in a process of its own, which ends with the test.
+
+    It answers Ctrl-C as in a terminal, also where this process runs in the background and ignores it.
+    """
+    started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: object) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "ablate.cli", *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1"},
-        )
+        usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "ablate.cli", *map(str, arguments)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1"},
+                start_new_session=True,
+            )
+        finally:
+            signal.signal(signal.SIGINT, usual)
+        started.append(process)
+        return process
 
-    return start
+    yield start
+    for process in started:
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 @pytest.fixture(autouse=True)
@@ -63,12 +85,17 @@ def fresh_blocks() -> Iterator[Callable[[], None]]:
     """Forget the user's blocks, now by calling it, and when the test ends: this process is many in one."""
     registry.names("mixer")  # the shipped ones are there now
     before = dict(registry._entries)
+    register.measurements()
+    measured = dict(register._measurements)
 
     def forget() -> None:
         registry._entries.clear()
         registry._entries.update(before)
-        registry.source_hash.cache_clear()
-        for name in [name for name in sys.modules if name.startswith("ablate_user_")]:
+        closure.forget()
+        keys.forget()
+        register._measurements.clear()
+        register._measurements.update(measured)
+        for name in [name for name in sys.modules if name.startswith("ablate_user_") or name in ITS]:
             del sys.modules[name]
 
     yield forget

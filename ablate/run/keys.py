@@ -106,6 +106,7 @@ def device_name(device: str) -> str:
 
 
 def forget() -> None:
-    """Forget remembered keys, for a process in which blocks change."""
+    """Forget remembered keys, for a process in which blocks or versions change."""
     layout_key.cache_clear()
     _defaults.cache_clear()
+    _version.cache_clear()

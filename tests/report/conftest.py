@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 import pytest
+
+from ablate.measurements.register import measurement
+from ablate.measurements.values import Failure
+from ablate.report.results import Results
+from ablate.run.facts import Fact, StudyFact, TrialRecord
+from ablate.run.records import Provenance, Record
 
 MIXERS = {"key_only": "key_only", "softmax": "softmax", "window": "window(size=7)", "linear": "linear"}
 LAYOUTS = {f"alternate-{name}": f"alternate(conv, {call})" for name, call in MIXERS.items()} | {
@@ -183,7 +189,7 @@ def _cells(
                     "ratio_high": high,
                     "ratio_to": layouts[0],
                     "tie": low <= 1 <= high,
-                    "samples": {},
+                    "samples": [],
                 },
             )
     for name in layouts:
@@ -239,6 +245,47 @@ def fail(frame: pd.DataFrame, status: str, reason: str, **where: Any) -> pd.Data
     return frame
 
 
+def open_results(
+    frame: pd.DataFrame,
+    *,
+    study: str = "s",
+    baseline: str | None = None,
+    texts: Mapping[str, str] | None = None,
+    facts: Sequence[Fact] = (),
+    **more: Any,
+) -> Results:
+    """The results of a made-up study, as a ledger would give them."""
+    records = [_record(row) for row in frame.to_dict("records")]
+    about = StudyFact(study, baseline=baseline, layouts=dict(texts or {}), **more)
+    return Results(records, about, facts)
+
+
+def _record(row: Mapping[Any, Any]) -> Record[Any, Any]:
+    entry = measurement(row["kind"])
+    known = {name: value for name, value in row["condition"].items() if name in entry.condition.model_fields}
+    condition = entry.condition.model_validate({k: v for k, v in known.items() if v is not None})
+    status, done = row["status"], row["status"] == "done"
+    planned = status in ("missing", "stale")
+    return Record(
+        row["layout"],
+        row["kind"],
+        condition,
+        str(row.get("key", "")),
+        "done" if done else status if planned else "failed",
+        values=entry.values.from_json(row["values"]) if done else None,
+        failure=None if done or planned else Failure(status, row["reason"]),
+        provenance=None if planned else Provenance.from_json(row.get("provenance") or {}),
+        seconds=row.get("seconds"),
+        created=row.get("created"),
+    )
+
+
+@pytest.fixture(scope="session")
+def opened() -> Callable[..., Results]:
+    """Opens a made-up study as a ledger would give it."""
+    return open_results
+
+
 @pytest.fixture(scope="session")
 def study_of() -> Callable[..., pd.DataFrame]:
     """The maker of made-up studies."""
@@ -275,16 +322,23 @@ def texts() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def trials() -> pd.DataFrame:
+def trials() -> list[TrialRecord]:
     """A made-up search."""
     rng = random.Random(1)
-    macs = [rng.uniform(0.2e9, 0.7e9) for _ in range(60)]
-    return pd.DataFrame(
-        {
-            "number": range(60),
-            "text": ["alternate(conv, key_only)"] * 60,
-            "macs": macs,
-            "accuracy": [84 + 8 * (value / 0.7e9) ** 0.4 + rng.gauss(0, 0.8) for value in macs],
-            "feasible": [value < 0.6e9 for value in macs],
-        }
-    )
+    records = []
+    for number in range(60):
+        macs = rng.uniform(0.2e9, 0.7e9)
+        accuracy = 84 + 8 * (macs / 0.7e9) ** 0.4 + rng.gauss(0, 0.8)
+        feasible = macs < 0.6e9
+        records.append(
+            TrialRecord(
+                number,
+                f"trial-{number}",
+                "done" if feasible else "infeasible",
+                feasible,
+                False,
+                "alternate(conv, key_only)",
+                metrics={"macs": macs, "accuracy": accuracy, "params": 3e6},
+            )
+        )
+    return records

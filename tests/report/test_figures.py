@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from ablate.report import style
-from ablate.report.drawing import Crossover, Drawn
-from ablate.report.figures import all_figures
-from ablate.report.pareto import on_front, pareto_figure, split_objective, trial_table
+from ablate.report.crossings import Crossing
+from ablate.report.drawing import Drawn
+from ablate.report.figures.pareto import pareto_figure
+from ablate.report.fronts import goals, on_front
+from ablate.report.register import figure_entries
 from ablate.report.results import Results
+from ablate.report.tables.search import search_table
+from ablate.run.facts import SearchFact, TrialRecord
 
 Make = Callable[..., pd.DataFrame]
+Open = Callable[..., Results]
+Draw = Callable[..., dict[str, Drawn]]
 
 
 @pytest.fixture(autouse=True)
@@ -23,12 +30,23 @@ def _paper() -> Iterator[None]:
         yield
 
 
-def figures(frame: pd.DataFrame, **options: object) -> dict[str, Drawn]:
-    crossing = Crossover("macs", "alternate-key_only", "alternate-softmax", 300, 4e9)
-    return {d.name: d for d in all_figures(Results(frame, study="s", **options), [crossing])}  # type: ignore[arg-type]
+@pytest.fixture
+def figures(opened: Open, monkeypatch: pytest.MonkeyPatch) -> Draw:
+    crossing = Crossing("alternate-key_only", "alternate-softmax", "macs", "cheaper from", 300, value=4e9)
+    for name in ("macs", "memory", "latency"):
+        monkeypatch.setattr(f"ablate.report.figures.{name}.crossings", lambda results: [crossing])
+
+    def draw(frame: pd.DataFrame, **options: object) -> dict[str, Drawn]:
+        results = opened(frame, **options)
+        made = (entry.make(results) for entry in figure_entries())
+        return {drawn.name: drawn for drawn in made if isinstance(drawn, Drawn)}
+
+    return draw
 
 
-def test_a_full_study_gives_all_figures(full_study: pd.DataFrame, texts: dict[str, str]) -> None:
+def test_a_full_study_gives_all_figures(
+    figures: Draw, full_study: pd.DataFrame, texts: dict[str, str]
+) -> None:
     drawn = figures(full_study, texts=texts)
     assert list(drawn) == ["macs", "memory", "latency", "accuracy", "stages"]
     panel = drawn["macs"].figure.axes[0]
@@ -41,13 +59,13 @@ def test_a_full_study_gives_all_figures(full_study: pd.DataFrame, texts: dict[st
     assert "graft3-window" in drawn["accuracy"].caption
 
 
-def test_figures_without_data_are_left_out(study_of: Make) -> None:
+def test_figures_without_data_are_left_out(figures: Draw, study_of: Make) -> None:
     drawn = figures(study_of(("a", "b"), resolutions=(224, 448), kinds=("complexity",)))
     assert list(drawn) == ["macs", "memory", "stages"]
     assert not figures(study_of(("a",), resolutions=(224,), kinds=("accuracy",)))
 
 
-def test_one_resolution_gives_dots_with_names(study_of: Make) -> None:
+def test_one_resolution_gives_dots_with_names(figures: Draw, study_of: Make) -> None:
     drawn = figures(study_of(("a", "b", "c"), resolutions=(224,), seeds=1))
     for name in ("macs", "memory", "latency"):
         labels = [text.get_text() for text in drawn[name].figure.axes[0].get_yticklabels()]
@@ -60,7 +78,8 @@ def test_looks_tell_mixers_by_colour_and_rules_by_line(texts: dict[str, str]) ->
     assert looks["alternate-softmax"].line != looks["graft3-softmax"].line
     assert looks["alternate-softmax"].marker != looks["graft3-softmax"].marker
     assert len({look.color for look in looks.values()}) == 4
-    assert looks["alternate-softmax"] == style.looks({"x": "alternate(conv, softmax)"})["x"]
+    one_mixer_of_ones_own = style.looks({"x": "alternate(conv, mine(a=1))", "y": "alternate(conv, softmax)"})
+    assert len({look.color for look in one_mixer_of_ones_own.values()}) == 2
 
 
 def test_looks_stay_distinct_when_mixers_repeat() -> None:
@@ -69,7 +88,7 @@ def test_looks_stay_distinct_when_mixers_repeat() -> None:
 
 
 @pytest.mark.parametrize("count", [2, 30])
-def test_a_legend_is_never_clipped(study_of: Make, count: int) -> None:
+def test_a_legend_is_never_clipped(figures: Draw, study_of: Make, count: int) -> None:
     layouts = [f"some_quite_long_name_patch16_{index}_224" for index in range(count)]
     for drawn in figures(study_of(layouts, resolutions=(224, 384), seeds=2)).values():
         figure = drawn.figure
@@ -80,8 +99,10 @@ def test_a_legend_is_never_clipped(study_of: Make, count: int) -> None:
 
 
 def test_hidden_curves_get_a_rim() -> None:
-    curve = pd.Series([1.0, 4.0], index=[224, 448])
-    widths = style.widths({"under": curve, "apart": curve * 9, "over": curve * 1.0001})
+    curve = {224: 1.0, 448: 4.0}
+    apart = {side: 9 * value for side, value in curve.items()}
+    over = {side: 1.0001 * value for side, value in curve.items()}
+    widths = style.widths({"under": curve, "apart": apart, "over": over})
     assert widths["under"] > widths["over"] == widths["apart"] == style.LINE
 
 
@@ -91,40 +112,60 @@ def test_equal_points_stand_side_by_side() -> None:
     assert places["c"] == 4.0
 
 
-def test_front_is_what_nothing_beats(trials: pd.DataFrame) -> None:
-    front = on_front(trials, ["minimize macs", "maximize accuracy"])
-    feasible = trials[trials["feasible"]]
-    for index, trial in trials.iterrows():
-        better = feasible[(feasible["macs"] <= trial["macs"]) & (feasible["accuracy"] >= trial["accuracy"])]
-        assert front[index] == (trial["feasible"] and len(better) == 1)
+GOALS = ("minimize macs", "maximize accuracy", "minimize params")
 
 
-def test_search_figures_for_one_two_and_three_objectives(trials: pd.DataFrame) -> None:
-    three = trials.assign(params=3e6)
-    goals = ["minimize macs", "maximize accuracy", "minimize params"]
+def test_front_is_what_nothing_beats(trials: list[TrialRecord]) -> None:
+    front = on_front(trials, goals(GOALS[:2]))
+    assert 2 < len(front) < 20
+    for trial in trials:
+        better = [
+            other
+            for other in trials
+            if other.feasible
+            and (other.metrics["macs"] or 0) <= (trial.metrics["macs"] or 0)
+            and (other.metrics["accuracy"] or 0) >= (trial.metrics["accuracy"] or 0)
+        ]
+        assert (trial in front) == (trial.feasible and len(better) == 1)
+
+
+def test_search_figures_for_one_two_and_three_objectives(
+    opened: Open, study_of: Make, trials: list[TrialRecord]
+) -> None:
+    nothing = study_of(("a",), resolutions=(224,)).iloc[:0]
     for count, panels in ((1, 1), (2, 1), (3, 2)):
-        assert len(pareto_figure(three, goals[:count]).axes) == panels
-    table = trial_table(trials, goals[:2])
+        results = opened(nothing, facts=[SearchFact(GOALS[:count], tuple(trials))])
+        drawn = pareto_figure(results)
+        assert drawn is not None
+        assert len(drawn.figure.axes) == panels
+    table = search_table(opened(nothing, facts=[SearchFact(GOALS[:2], tuple(trials))]))
+    assert table is not None
     assert len(table.raw) == 60
-    assert [column.header for column in table.columns] == ["trial", "definition", "MACs (G)", "Top-1 (%)"]
+    heads = [column.header for column in table.columns]
+    assert heads == ["trial", "Layout", "definition", "widths", "depths", "MACs (G)", "Top-1 (%)"]
 
 
-def test_a_network_proposed_twice_is_on_the_front_once(trials: pd.DataFrame) -> None:
-    goals = ["minimize macs", "maximize accuracy"]
-    twice = pd.concat([trials.assign(repeats=False), trials.assign(repeats=True)], ignore_index=True)
-    assert on_front(twice, goals).sum() == on_front(trials, goals).sum()
+def test_a_network_proposed_twice_is_on_the_front_once(trials: list[TrialRecord]) -> None:
+    twice = [*trials, *(replace(trial, repeats=True) for trial in trials)]
+    assert len(on_front(twice, goals(GOALS[:2]))) == len(on_front(trials, goals(GOALS[:2])))
 
 
 def test_an_objective_needs_its_direction() -> None:
     with pytest.raises(ValueError, match="minimize macs"):
-        split_objective("macs")
+        goals(["macs"])
 
 
-def test_a_search_of_small_layouts_is_shown_in_fitting_units_and_with_its_spread() -> None:
-    trials = pd.DataFrame({"number": [0, 1], "macs": [862_300, 1_728_000], "accuracy": [93.2, 95.391]})
-    trials["spread"] = [0.36, None]
-    table = trial_table(trials, ["minimize macs", "maximize accuracy"])
-    assert [column.header for column in table.columns] == ["trial", "MACs (M)", "Top-1 (%)"]
-    assert [cell.text for cell in table.rows[0]][1:] == ["0.8623", "93.20 ± 0.36"]
-    assert [cell.text for cell in table.rows[1]][2] == "95.39"
+def test_a_search_of_small_layouts_is_shown_in_fitting_units_and_with_its_spread(
+    opened: Open, study_of: Make
+) -> None:
+    trials = [
+        TrialRecord(0, "a", "done", True, False, "conv", metrics={"macs": 862_300, "accuracy": 93.2}, spread=0.36),
+        TrialRecord(1, "b", "done", True, False, "conv", metrics={"macs": 1_728_000, "accuracy": 95.391}),
+    ]
+    nothing = study_of(("a",), resolutions=(224,)).iloc[:0]
+    table = search_table(opened(nothing, facts=[SearchFact(GOALS[:2], tuple(trials))]))
+    assert table is not None
+    assert [column.header for column in table.columns][-2:] == ["MACs (M)", "Top-1 (%)"]
+    assert [cell.text for cell in table.rows[0]][-2:] == ["0.8623", "93.20 ± 0.36"]
+    assert [cell.text for cell in table.rows[1]][-1] == "95.39"
     assert "standard deviation over seeds" in table.caption

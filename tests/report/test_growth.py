@@ -11,17 +11,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ablate.report import style, write_report
-from ablate.report.budget_table import budget_table
-from ablate.report.crossing_tables import crossover_table, exponent_table
+from ablate.report import style
 from ablate.report.crossings import Crossing, crossings, marks
-from ablate.report.formula_table import formula_table, raised
-from ablate.report.measured_tables import throughput_table
+from ablate.report.figures.latency import latency_figure
+from ablate.report.figures.memory import memory_figure
 from ablate.report.render import to_latex
 from ablate.report.results import Results
-from ablate.report.scaling_figures import latency_figure, memory_figure
 from ablate.report.table import Table
+from ablate.report.tables.budget import budget_table
+from ablate.report.tables.crossovers import crossover_table
+from ablate.report.tables.exponents import exponent_table
+from ablate.report.tables.formulas import formula_table, raised
+from ablate.report.tables.throughput import throughput_table
+from ablate.report.write import write_results
+from ablate.run.facts import FormulaFact, MatchFact
 
+Open = Callable[..., Results]
 Make = Callable[..., pd.DataFrame]
 SIDES = (64, 128, 256)
 PEAK = {
@@ -87,17 +92,17 @@ def timed_row(layout: str, side: int, latency: float, ratio: float, error: float
     return row | {"kind": "throughput", "condition": condition, "values": values}
 
 
-def study(*scaling: dict[str, Any], ratios: dict[str, tuple[Sequence[float], float]]) -> Results:
+def rows_of(*scaling: dict[str, Any], ratios: dict[str, tuple[Sequence[float], float]]) -> pd.DataFrame:
     """The baseline `soft` needs 20, 320 and 5120 ms; the others these ratios of it, with their errors."""
     base = {side: 20 * (side / 64) ** 4 for side in SIDES}
     timed = [timed_row("soft", side, base[side], 1.0, 0.0) for side in SIDES]
     for name, (values, error) in ratios.items():
         timed += [timed_row(name, s, base[s] * r, r, error) for s, r in zip(SIDES, values, strict=True)]
-    return Results(pd.DataFrame([scaling_row("soft", power=2), *scaling, *timed]), study="s", baseline="soft")
+    return pd.DataFrame([scaling_row("soft", power=2), *scaling, *timed])
 
 
 @pytest.fixture
-def results() -> Results:
+def frame() -> pd.DataFrame:
     key = scaling_row(
         "key",
         [
@@ -117,7 +122,12 @@ def results() -> Results:
         ],
     )
     # the ratio falls as 1/r, so that key crosses 1 at 128 * 1.25 = 160 px; conv's is 1 within its error
-    return study(key, conv, ratios={"key": ((2.5, 1.25, 0.625), 0.1), "conv": ((1.01, 1.0, 0.99), 0.05)})
+    return rows_of(key, conv, ratios={"key": ((2.5, 1.25, 0.625), 0.1), "conv": ((1.01, 1.0, 0.99), 0.05)})
+
+
+@pytest.fixture
+def results(opened: Open, frame: pd.DataFrame) -> Results:
+    return opened(frame, baseline="soft")
 
 
 def found(results: Results) -> dict[tuple[str, str], Crossing]:
@@ -125,7 +135,7 @@ def found(results: Results) -> dict[tuple[str, str], Crossing]:
 
 
 def column(table: Table, header: str) -> list[str]:
-    index = [one.header for one in table.columns].index(header)
+    index = [column.header for column in table.columns].index(header)
     return [row[index].text for row in table.rows]
 
 
@@ -163,8 +173,10 @@ def test_measured_crossovers_have_an_interval_or_are_not_resolved(results: Resul
         pytest.param((1.01, 0.5, 0.25), "cheaper from", None, id="a tie at first"),
     ],
 )
-def test_verdicts_on_latency(ratios: Sequence[float], verdict: str, low: float | None) -> None:
-    results = study(scaling_row("key"), ratios={"key": (ratios, 0.1)})
+def test_verdicts_on_latency(
+    opened: Open, ratios: Sequence[float], verdict: str, low: float | None
+) -> None:
+    results = opened(rows_of(scaling_row("key"), ratios={"key": (ratios, 0.1)}), baseline="soft")
     one = found(results)["key", "latency"]
     assert one.verdict == verdict
     assert one.low == (None if low is None else pytest.approx(low))
@@ -173,8 +185,8 @@ def test_verdicts_on_latency(ratios: Sequence[float], verdict: str, low: float |
 def test_crossover_table(results: Results) -> None:
     table = crossover_table(results)
     assert table is not None
-    assert [one.header for one in table.columns] == [
-        "Layout", "MACs", "training, fused", "Latency, measured",
+    assert [column.header for column in table.columns] == [
+        "Layout", "MACs", "training, fused", "Latency",
     ]  # fmt: skip
     assert [[cell.text for cell in row] for row in table.rows] == [
         ["key", "always", "dearer from 100", "from 160 [145, 176]"],
@@ -184,11 +196,10 @@ def test_crossover_table(results: Results) -> None:
     assert any("50.0 GMACs/s and 10.0 GB/s, load average 0.25" in note for note in table.notes)
 
 
-def test_a_layout_without_curves_says_why(results: Results) -> None:
-    frame = results.frame.copy()
+def test_a_layout_without_curves_says_why(opened: Open, frame: pd.DataFrame) -> None:
     index = frame.index[(frame["kind"] == "scaling") & (frame["layout"] == "conv")][0]
     frame.at[index, "status"], frame.at[index, "reason"], frame.at[index, "values"] = "error", "no room", {}
-    table = crossover_table(Results(frame, study="s", baseline="soft"))
+    table = crossover_table(opened(frame, baseline="soft"))
     assert table is not None
     cells = table.rows[1]
     assert [cell.text for cell in cells] == ["conv", "error", "error", "not resolved"]
@@ -198,7 +209,7 @@ def test_a_layout_without_curves_says_why(results: Results) -> None:
 def test_exponent_table(results: Results) -> None:
     table = exponent_table(results)
     assert table is not None
-    assert [one.header for one in table.columns][2:] == ["64→128", "128→256"]
+    assert [column.header for column in table.columns][2:] == ["64→128", "128→256"]
     rows = {(row[0].text, row[1].text): [cell.text for cell in row[2:]] for row in table.rows}
     assert rows["soft", "MACs"] == ["2.000", "2.000"]
     assert rows["key", "MACs"] == ["1.000", "1.000"]
@@ -215,27 +226,28 @@ def test_roofline_stands_beside_what_was_measured(results: Results) -> None:
     assert column(table, "÷\u00a0roofline")[:3] == ["2.0", "2.0", "2.0"]
 
 
-def test_another_batch_has_no_roofline(results: Results) -> None:
-    frame = results.frame.copy()
+def test_another_batch_has_no_roofline(opened: Open, frame: pd.DataFrame) -> None:
     for index in frame.index[frame["kind"] == "throughput"]:
         frame.at[index, "condition"] = frame.at[index, "condition"] | {"batch": 4}
-    table = throughput_table(Results(frame, study="s", baseline="soft"))
+    table = throughput_table(opened(frame, baseline="soft"))
     assert table is not None
     assert set(column(table, "roofline ms")) == {"–"}
 
 
-def test_studies_without_growth_are_as_before(study_of: Make) -> None:
-    results = Results(study_of(("a", "b"), resolutions=(224, 448)), study="s")
+def test_studies_without_growth_are_as_before(opened: Open, study_of: Make) -> None:
+    results = opened(study_of(("a", "b"), resolutions=(224, 448)))
     assert exponent_table(results) is None
     assert crossover_table(results) is None
     table = throughput_table(results)
     assert table is not None
-    assert "roofline ms" not in [one.header for one in table.columns]
+    assert "roofline ms" not in [column.header for column in table.columns]
 
 
-def test_figures_mark_crossovers_and_draw_the_roofline(results: Results, study_of: Make) -> None:
+def test_figures_mark_crossovers_and_draw_the_roofline(
+    opened: Open, results: Results, study_of: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with style.paper_style():
-        drawn = latency_figure(results, marks(crossings(results)))
+        drawn = latency_figure(results)
         assert drawn is not None
         panel = drawn.figure.axes[0]
         dotted = [line for line in panel.lines if line.get_linestyle() == ":"]
@@ -243,7 +255,9 @@ def test_figures_mark_crossovers_and_draw_the_roofline(results: Results, study_o
         assert [text.get_text() for text in panel.texts] == ["160"]
         assert "key needs less than soft from 160 px" in drawn.caption
         peaks = study_of(("key", "soft"), resolutions=(64, 128), kinds=("complexity",))
-        drawn = memory_figure(Results(peaks, study="s", baseline="soft"), marks(crossings(results)))
+        known = marks(crossings(results))
+        monkeypatch.setattr("ablate.report.figures.memory.crossings", lambda _: known)
+        drawn = memory_figure(opened(peaks, baseline="soft"))
         assert drawn is not None
         assert [text.get_text() for text in drawn.figure.axes[1].texts] == ["100"]
         assert "soft needs less than key from 100 px" in drawn.caption
@@ -263,15 +277,20 @@ FORMULAS = [
 ]
 
 
-def test_formulas_are_text_and_latex() -> None:
-    table = formula_table(FORMULAS)
+@pytest.fixture
+def formulas() -> FormulaFact:
+    return FormulaFact.from_json({"rows": FORMULAS})
+
+
+def test_formulas_are_text_and_latex(opened: Open, frame: pd.DataFrame, formulas: FormulaFact) -> None:
+    table = formula_table(opened(frame, facts=[formulas]))
     assert table is not None
     assert [cell.text for cell in table.rows[0]] == ["key_only", "3C² + 129C/32", "3C²N (a)", "O(N)"]
     assert [cell.text for cell in table.rows[1]] == ["mine(a=1)", "–", "–", "unknown"]
     assert table.notes[0] == "a: C a multiple of 64."
     latex = to_latex(table, "formulas")
     assert r"\texttt{key\_only} & $3 C^{2}$ & $3 C^{2} N$\textsuperscript{a} & $O(N)$ \\" in latex
-    assert formula_table([]) is None
+    assert formula_table(opened(frame)) is None
 
 
 def test_powers_are_raised() -> None:
@@ -292,9 +311,10 @@ def match(**changes: Any) -> dict[str, Any]:
     } | changes  # fmt: skip
 
 
-def test_budget_table() -> None:
+def test_budget_table(opened: Open, frame: pd.DataFrame) -> None:
     left = {"value": None, "error": None, "changes": {}, "axes": {}, "note": "a timm model has one size"}
-    table = budget_table([match(), match(layout="b", **left)])
+    fact = MatchFact.from_json({"rows": [match(), match(layout="b", **left)]})
+    table = budget_table(opened(frame, facts=[fact]))
     assert table is not None
     assert [cell.text for cell in table.rows[0]] == [
         "a", "widths 64 128 → 72 144", "1.309", "−0.08", "5.000", "4.000", "+25.00", "2.000", "1.000",
@@ -302,13 +322,14 @@ def test_budget_table() -> None:
     ]  # fmt: skip
     assert [cell.text for cell in table.rows[1]] == ["b", "nothing", *["–"] * 8, "a timm model has one size"]
     assert "1.310 M parameters by their width" in table.caption
-    assert budget_table([]) is None
+    assert budget_table(opened(frame)) is None
 
 
-def test_a_report_holds_them_all(results: Results, tmp_path: Path) -> None:
-    files = write_report(
-        results.frame, tmp_path, study="s", baseline="soft", matches=[match()], formulas=FORMULAS
-    )
+def test_a_report_holds_them_all(
+    opened: Open, frame: pd.DataFrame, formulas: FormulaFact, tmp_path: Path
+) -> None:
+    facts = [MatchFact.from_json({"rows": [match()]}), formulas]
+    files = write_results(opened(frame, baseline="soft", facts=facts), tmp_path)
     names = {str(path.relative_to(tmp_path)) for path in files}
     for name in ("exponents", "crossovers", "formulas", "budget"):
         assert {f"tables/{name}.{suffix}" for suffix in ("csv", "md", "tex")} <= names

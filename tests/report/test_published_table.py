@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
-from ablate.report.published_table import published_table
 from ablate.report.results import Results
+from ablate.report.tables.published import published_table
 
 
 def figure(model: str, reason: str) -> dict[str, Any]:
@@ -27,23 +28,23 @@ def figure(model: str, reason: str) -> dict[str, Any]:
     }
 
 
-def results(*figures: dict[str, Any]) -> Results:
+def results(opened: Callable[..., Results], *figures: dict[str, Any]) -> Results:
     row = {
         "layout": "a",
         "kind": "audit",
         "condition": {"resolution": 224, "mode": "as-called", "training": False},
         "status": "done",
         "reason": "",
-        "values": {"rows": [], "published": list(figures)},
+        "values": {"macs": 1, "rows": [], "published": list(figures)},
         "provenance": {},
         "created": "2026-01-01T00:00:00+00:00",
         "duration": 1.0,
     }
-    return Results(pd.DataFrame([row]), study="made up")
+    return opened(pd.DataFrame([row]), study="made up")
 
 
-def test_every_figure_is_a_row_with_its_reason() -> None:
-    table = published_table(results(figure("b0", "norm and pool work"), figure("b1", "unexplained")))
+def test_every_figure_is_a_row_with_its_reason(opened: Callable[..., Results]) -> None:
+    table = published_table(results(opened, figure("b0", "norm and pool work"), figure("b1", "unexplained")))
     assert table is not None
     texts = [[cell.text for cell in row] for row in table.rows]
     assert texts[0] == [
@@ -61,5 +62,5 @@ def test_every_figure_is_a_row_with_its_reason() -> None:
     assert table.raw["source"].tolist() == ["a table", "a table"]
 
 
-def test_no_table_without_published_figures() -> None:
-    assert published_table(results()) is None
+def test_no_table_without_published_figures(opened: Callable[..., Results]) -> None:
+    assert published_table(results(opened)) is None

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 
 import pandas as pd
 import pytest
 
 from ablate.report.render import escape_latex, to_csv, to_latex, to_markdown
+from ablate.report.register import table_entries
 from ablate.report.results import Results
 from ablate.report.table import Cell, Column, Table
-from ablate.report.tables import all_tables
 
 
 @pytest.fixture(scope="module")
-def tables(full_study: pd.DataFrame, texts: dict[str, str]) -> list[Table]:
-    return all_tables(Results(full_study, study="50% & more_{x}", baseline=None, texts=texts))
+def tables(
+    opened: Callable[..., Results], full_study: pd.DataFrame, texts: dict[str, str]
+) -> list[Table]:
+    results = opened(full_study, study="50% & more_{x}", texts=texts)
+    made = (entry.make(results) for entry in table_entries())
+    return [table for table in made if isinstance(table, Table)]
 
 
 def test_csv_keeps_full_precision_and_names_units(tables: list[Table]) -> None:

@@ -6,15 +6,21 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from ablate.report import write_report
+from ablate.report.register import figure_entries
+from ablate.report.results import Results
+from ablate.report.write import write_results
+from ablate.run.facts import SearchFact, TrialRecord
 
 Make = Callable[..., pd.DataFrame]
+Open = Callable[..., Results]
+Write = Callable[[pd.DataFrame, Path], dict[str, bytes]]
 _VOID = {"meta", "link", "br", "img", "hr", "input"}
 
 
@@ -45,11 +51,17 @@ class Checker(HTMLParser):
         assert self.open.pop() == tag
 
 
-def write(frame: pd.DataFrame, out: Path, texts: dict[str, str]) -> dict[str, bytes]:
-    files = write_report(
-        frame, out, study="<script>alert(1)</script>", baseline="alternate-key_only", layouts=texts,
-        source="study: <b>\n", commands=["ablate run study.yaml"], warnings=["depth 3 & <i>pattern</i>"],
+@pytest.fixture(scope="module")
+def write(opened: Open, texts: dict[str, str]) -> Callable[[pd.DataFrame, Path], dict[str, bytes]]:
+    return lambda frame, out: _write(opened, frame, out, texts)
+
+
+def _write(opened: Open, frame: pd.DataFrame, out: Path, texts: dict[str, str]) -> dict[str, bytes]:
+    results = opened(
+        frame, study="<script>alert(1)</script>", baseline="alternate-key_only", texts=texts,
+        source="study: <b>\n", file="study.yaml", warnings=("depth 3 & <i>pattern</i>",),
     )  # fmt: skip
+    files = write_results(results, out)
     return {str(path.relative_to(out)): path.read_bytes() for path in files}
 
 
@@ -63,9 +75,9 @@ def small(study_of: Make, failing: Make) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def written(
-    small: pd.DataFrame, texts: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    small: pd.DataFrame, write: Write, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, bytes]:
-    return write(small, tmp_path_factory.mktemp("report"), texts)
+    return write(small, tmp_path_factory.mktemp("report"))
 
 
 def test_every_table_in_three_and_every_figure_in_two_formats(written: dict[str, bytes]) -> None:
@@ -77,9 +89,9 @@ def test_every_table_in_three_and_every_figure_in_two_formats(written: dict[str,
 
 
 def test_the_same_frame_gives_the_same_bytes(
-    small: pd.DataFrame, texts: dict[str, str], written: dict[str, bytes], tmp_path: Path
+    small: pd.DataFrame, write: Write, written: dict[str, bytes], tmp_path: Path
 ) -> None:
-    again = write(small, tmp_path, texts)
+    again = write(small, tmp_path)
     assert [name for name in written if written[name] != again[name]] == []
 
 
@@ -124,25 +136,49 @@ def test_ink_of_figures_follows_the_page(written: dict[str, bytes]) -> None:
     assert "#1f2328" not in page.split("</style>", 1)[1]
 
 
-def test_figures_of_an_earlier_report_do_not_stay(
-    study_of: Make, texts: dict[str, str], tmp_path: Path
-) -> None:
+def test_figures_of_an_earlier_report_do_not_stay(study_of: Make, write: Write, tmp_path: Path) -> None:
     stale = tmp_path / "figures" / "latency.png"
     stale.parent.mkdir()
     stale.write_bytes(b"old")
     (stale.parent / "mine.png").write_bytes(b"kept")
-    write(study_of(("a", "b"), resolutions=(224,), kinds=("complexity",)), tmp_path, texts)
+    write(study_of(("a", "b"), resolutions=(224,), kinds=("complexity",)), tmp_path)
     assert not stale.exists()
     assert (stale.parent / "mine.png").exists()
 
 
-def test_a_search_alone_gives_its_front(study_of: Make, trials: pd.DataFrame, tmp_path: Path) -> None:
+def test_a_search_alone_gives_its_front(
+    opened: Open, study_of: Make, trials: list[TrialRecord], tmp_path: Path
+) -> None:
     nothing = study_of(("a",), resolutions=(224,), kinds=("complexity",)).iloc[:0]
-    goals = ["minimize macs", "maximize accuracy"]
-    files = write_report(nothing, tmp_path, study="s", baseline=None, front=trials, objectives=goals)
+    fact = SearchFact(("minimize macs", "maximize accuracy"), tuple(trials))
+    files = write_results(opened(nothing, facts=[fact]), tmp_path)
     names = {path.name for path in files}
     assert {"search.csv", "pareto.png", "report.html"} <= names
     assert "macs.png" not in names
+
+
+def test_a_name_that_breaks_a_figure_costs_that_figure_alone(
+    study_of: Make, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(results: Results) -> None:
+        raise ValueError("cannot draw $$")
+
+    entries = [replace(entry, make=broken) if entry.name == "macs" else entry for entry in figure_entries()]
+    monkeypatch.setattr("ablate.report.write.figure_entries", lambda: entries)
+    written = write(study_of(("a", "b"), resolutions=(224, 384), kinds=("complexity",)), tmp_path)
+    assert "figures/macs.png" not in written
+    assert "figures/memory.png" in written
+    assert "The figure macs could not be drawn: ValueError: cannot draw $$" in written["report.html"].decode()
+
+
+def test_files_are_replaced_never_followed(study_of: Make, write: Write, tmp_path: Path) -> None:
+    target = tmp_path / "precious.txt"
+    target.write_text("precious")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "report.html").symlink_to(target)
+    write(study_of(("a",), resolutions=(224,), kinds=("complexity",)), tmp_path / "out")
+    assert target.read_text() == "precious"
+    assert not (tmp_path / "out" / "report.html").is_symlink()
 
 
 def test_the_report_starts_fast_and_without_torch() -> None:

@@ -16,11 +16,9 @@ from typing import Any
 
 import pytest
 
-from ablate.run import execute
-from ablate.run.cell import Json, Outcome
-from ablate.run.ledger import Ledger
-from ablate.run.plan import plan
-from ablate.study.load import parse_study
+from ablate.run.executors.base import unwatched
+from ablate.run.group import run_group
+from ablate.run.records import Job, Json, Outcome, failed
 from ablate.study.shipped import shipped_studies, study_name
 
 Command = Callable[..., Any]
@@ -147,11 +145,11 @@ def test_failed_cells_are_rows_until_they_are_mended(
 def test_a_time_limit(ablate: Command, tmp_path: Path, fresh_blocks: Callable[[], None]) -> None:
     file, out = write(tmp_path, "waits"), tmp_path / "out"
     (tmp_path / "hold").touch()
-    run = ablate("run", file, "--out", out, "--workers", 1, "--timeout", 6)
+    run = ablate("run", file, "--out", out, "--workers", 1, "--timeout", 30)
     assert run.code == 1
     assert executed(run.out) == (4, 0, 1)
     assert rows(out) == [("plain", "done"), ("waits", "timeout")]
-    assert "took more than 6 s" in (out / "report.html").read_text()
+    assert "took more than 30 s" in (out / "report.html").read_text()
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
@@ -172,7 +170,7 @@ def test_a_stopped_study_goes_on(
     workers = workers_of(run.pid)
     assert len(workers) == 1
     run.send_signal(signal.SIGINT)
-    shown, errors = run.communicate(timeout=60)
+    shown, errors = run.communicate(timeout=300)
     assert run.returncode == 130
     assert f"Go on with: ablate run {file} --out {out}" in errors
     assert "Traceback" not in shown + errors
@@ -233,81 +231,70 @@ def test_killed_at_any_moment(command: Command, tmp_path: Path) -> None:
 
 # Cells that measure time run together; a stand-in for their worker shows what becomes of them.
 
-TIMED = """\
-input: {resolution: 8, channels: 1, classes: 10}
-defaults: {stem: overlap(stride=2), widths: [8], depths: [1]}
-layouts: {base: conv, other: pool, bad: identity}
-measure:
-  throughput: {resolutions: [8, 16], batch: 1, processes: 3, modes: [inference]}
-report: {baseline: base}
-"""
+
+def group(processes: int = 3, layouts: str = "base other bad") -> Job:
+    return Job(
+        "throughput",
+        "ablate.runners.throughput:run",
+        {name: {"layout": "conv"} for name in layouts.split()},
+        {"resolution": 8, "batch": 1, "processes": processes, "mode": "inference", "precision": "fp32"},
+        where="alone",
+        baseline="base",
+        cells={name: name for name in layouts.split()},
+        processes=processes,
+        gather="ablate.runners.latency:gather",
+    )
 
 
-class Stand:
-    """Takes the place of the worker; `fails(job)` gives the outcome of a job that fails."""
+class Process:
+    """Takes the place of a fresh process; `fails(job)` gives the outcome of one that fails."""
 
-    fails: Callable[[Json], Outcome | None]
-    jobs: list[Json]
-    limits: list[float | None]
+    def __init__(self, fails: Callable[[Job], Outcome | None] = lambda job: None, broken: str = "bad"):
+        self.fails, self.broken = fails, broken
+        self.jobs: list[Job] = []
 
-    def __init__(self, threads: int = 1, timeout: float | None = None):
-        Stand.limits.append(timeout)
-
-    def run(self, job: Json, progress: object = None) -> Outcome:
-        Stand.jobs.append(job)
-        failed = Stand.fails(job)
-        if failed is not None:
-            return failed
-        reasons = {"bad": "RuntimeError: broken"} if job["process"] == 1 and "bad" in job["layouts"] else {}
-        rounds = [{name: [0.001, 0.002] for name in job["layouts"] if name not in reasons}]
-        return Outcome("done", {"batch": 1, "rounds": rounds, "failed": reasons})
-
-    def close(self) -> None:
-        pass
+    def __call__(self, job: Job, watch: object) -> Outcome:
+        self.jobs.append(job)
+        outcome = self.fails(job)
+        if outcome is not None:
+            return outcome
+        broken = {self.broken: {"status": "error", "reason": "broken"}}
+        failures = broken if job.process == 1 and self.broken in job.layouts else {}
+        rounds = [{name: [0.001, 0.002] for name in job.layouts if name not in failures}]
+        return Outcome({"failed": failures, "data": {"batch": 1, "rounds": rounds}})
 
 
-@pytest.fixture
-def stand(monkeypatch: pytest.MonkeyPatch) -> type[Stand]:
-    Stand.fails, Stand.jobs, Stand.limits = staticmethod(lambda job: None), [], []  # type: ignore[assignment]
-    monkeypatch.setattr(execute, "Worker", Stand)
-    return Stand
+def timed(process: Process, job: Job | None = None) -> dict[str, str]:
+    outcome = run_group(job or group(), process, unwatched)
+    assert outcome.values is not None
+    outcomes = {name: Outcome.from_json(data) for name, data in outcome.values["outcomes"].items()}
+    return {name: f"{done.status} {done.reason}".strip() for name, done in outcomes.items()}
 
 
-def timed(tmp_path: Path, timeout: float | None = None) -> dict[tuple[str, int], str]:
-    study = parse_study(TIMED)
-    with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        execute.run_study(study, ledger, timeout=timeout)
-        frame = ledger.frame()
-    assert len(frame) == len(plan(study))
-    return {
-        (row["layout"], row["condition"]["resolution"]): f"{row['status']} {row['reason']}".strip()
-        for row in frame.to_dict("records")
-    }
-
-
-def test_layouts_of_one_condition_are_timed_together(tmp_path: Path, stand: type[Stand]) -> None:
-    found = timed(tmp_path, timeout=5)
-    assert len(stand.jobs) == 6, "three processes for each of two conditions"
-    assert list(stand.jobs[0]["layouts"]) == ["base", "other", "bad"]
-    assert list(stand.jobs[2]["layouts"]) == ["base", "other"], "what has failed is not tried again"
-    assert stand.limits[:3] == [15, 15, 10], "the limit is that of one cell"
-    for resolution in (8, 16):
-        assert found["base", resolution] == found["other", resolution] == "done"
-        assert found["bad", resolution] == "error RuntimeError: broken"
+def test_layouts_of_one_condition_are_timed_together() -> None:
+    process = Process()
+    assert timed(process) == {"base": "done", "other": "done", "bad": "error broken"}
+    assert [list(job.layouts) for job in process.jobs] == [
+        ["base", "other", "bad"],
+        ["base", "other", "bad"],
+        ["base", "other"],
+    ], "what has failed is not tried again"
 
 
 @pytest.mark.parametrize("culprit", ["base", "bad"])
-def test_a_layout_that_kills_its_process_is_found(tmp_path: Path, stand: type[Stand], culprit: str) -> None:
-    crash = Outcome("crashed", {}, "the worker was killed")
-    stand.fails = staticmethod(lambda job: crash if culprit in job["layouts"] else None)  # type: ignore[assignment]
-    found = timed(tmp_path)
-    assert found[culprit, 8] == "crashed the worker was killed"
-    assert found["other", 8] == "done"
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_layout_that_kills_a_process_is_found_and_costs_itself_alone(culprit: str, number: int) -> None:
+    def fails(job: Job) -> Outcome | None:
+        guilty = culprit in job.layouts and job.process == number
+        return failed("crashed", "the worker was killed") if guilty else None
+
+    states = timed(Process(fails, broken=""))
+    assert states[culprit] == "crashed the worker was killed"
+    assert states["other"] == "done"
 
 
-def test_when_all_are_killed_the_study_ends_all_the_same(tmp_path: Path, stand: type[Stand]) -> None:
-    stand.fails = staticmethod(lambda job: Outcome("oom", {}, "full"))  # type: ignore[assignment]
-    assert set(timed(tmp_path).values()) == {"oom full"}
+def test_when_all_are_killed_the_group_ends_all_the_same() -> None:
+    assert set(timed(Process(lambda job: failed("oom", "full"))).values()) == {"oom full"}
 
 
 def test_a_shipped_study_is_called_by_its_name(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -12,59 +13,60 @@ from pathlib import Path
 import pytest
 
 from ablate.errors import AblateError
-from ablate.run.cell import Cell, Outcome
+from ablate.measurements.memory import MemoryCondition, MemoryValues
+from ablate.run.facts import StudyFact
 from ablate.run.ledger import Ledger
+from ablate.run.records import Cell, Outcome, Provenance, digest, failed, plain
+
+VALUES = MemoryValues(weights=2**60 + 1, gradients=0, optimizer=0, saved_activations=0, peak=7)
+DONE = Outcome(VALUES.to_json(), seconds=1.5)
+HERE = Provenance(torch="2")
 
 
-def cell(layout: str = "a", key: str = "k1", **condition: object) -> Cell:
-    return Cell(layout, "complexity", condition or {"resolution": 224}, key)
+def cell(layout: str = "a", key: str = "k1", resolution: int = 224) -> Cell:
+    condition = MemoryCondition(resolution=resolution, mode="inference", kernel="fused")
+    return Cell(layout, "memory", condition, key, digest([layout, "memory", plain(condition)]))
 
 
 def test_a_row_is_found_again_with_its_values(tmp_path: Path) -> None:
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         ledger.set_plan([cell()])
-        ledger.add(cell(), Outcome("done", {"macs": 2**60 + 1}, seconds=1.5), {"torch": "2"})
-    with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        (row,) = ledger.frame().to_dict("records")
-    assert row["status"] == "done"
-    assert row["values"] == {"macs": 2**60 + 1}
-    assert row["condition"] == {"resolution": 224}
-    assert row["provenance"] == {"torch": "2"}
-    assert row["seconds"] == 1.5
+        ledger.add(cell(), DONE, HERE)
+    with Ledger(tmp_path / "ledger.sqlite", read_only=True) as ledger:
+        (record,) = ledger.records()
+    assert record.status == "done"
+    assert record.values == VALUES
+    assert record.condition == cell().condition
+    assert record.provenance == HERE
+    assert record.seconds == 1.5
 
 
-def test_statuses(tmp_path: Path) -> None:
-    done, failed, missing = cell("a", "k1"), cell("b", "k2"), cell("c", "k3")
+def test_states(tmp_path: Path) -> None:
+    done, bad, missing = cell("a", "k1"), cell("b", "k2"), cell("c", "k3")
     old, new = cell("d", "k4"), cell("d", "k5")
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        ledger.add(done, Outcome("done", {}), {})
-        ledger.add(failed, Outcome("oom", {}, "too large"), {})
-        ledger.add(old, Outcome("done", {"macs": 1}), {})
-        ledger.set_plan([done, failed, missing, new])
-        assert ledger.statuses([done, failed, missing, new]) == {
-            "k1": "done",
-            "k2": "failed",
-            "k3": "missing",
-            "k5": "stale",
-        }
-        frame = ledger.frame()
-        assert list(frame["status"]) == ["done", "oom", "missing", "stale"]
-        assert frame["values"].iloc[3] == {}, "a stale row's values are not used"
-        assert ledger.stale_rows() == 1, "but it is kept"
+        ledger.add(done, DONE, HERE)
+        ledger.add(bad, failed("oom", "too large"), HERE)
+        ledger.add(old, DONE, HERE)
+        ledger.set_plan([done, bad, missing, new])
+        states = ledger.states([done, bad, missing, new])
+        assert states == {"k1": "done", "k2": "failed", "k3": "missing", "k5": "stale"}
+        records = ledger.records()
+        assert [record.status for record in records] == ["done", "oom", "missing", "stale"]
+        assert records[1].reason == "too large"
+        assert records[3].values is None, "a stale row's values are not used"
+        assert [row[1:] for row in ledger.old_rows()] == [("d", "memory")], "but it is kept"
+        assert ledger.prune() == 1
+        assert ledger.states([new]) == {"k5": "missing"}
 
 
 def test_the_newest_row_with_a_key_counts(tmp_path: Path) -> None:
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         ledger.set_plan([cell()])
-        ledger.add(cell(), Outcome("timeout", {}, "slow"), {})
-        ledger.add(cell(), Outcome("done", {"macs": 3}), {})
-        assert ledger.frame()["values"].iloc[0] == {"macs": 3}
-        assert ledger.statuses([cell()]) == {"k1": "done"}
-
-
-def test_place_does_not_depend_on_the_order_of_the_condition() -> None:
-    assert cell(a=1, b=2).place == cell(b=2, a=1).place
-    assert cell(a=1, b=2).place != cell(a=1, b=3).place
+        ledger.add(cell(), failed("timeout", "slow"), HERE)
+        ledger.add(cell(), DONE, HERE)
+        assert ledger.records()[0].values == VALUES
+        assert ledger.states([cell()]) == {"k1": "done"}
 
 
 def test_rows_before_a_kill_are_kept(tmp_path: Path) -> None:
@@ -72,38 +74,73 @@ def test_rows_before_a_kill_are_kept(tmp_path: Path) -> None:
     script = textwrap.dedent(f"""
         import os, signal
         from pathlib import Path
-        from ablate.run.cell import Cell, Outcome
+        from ablate.measurements.complexity import ComplexityCondition
         from ablate.run.ledger import Ledger
+        from ablate.run.records import Cell, Provenance, failed
         ledger = Ledger(Path({str(path)!r}))
-        cell = Cell("a", "complexity", {{}}, "k1")
+        cell = Cell("a", "complexity", ComplexityCondition(resolution=8), "k1", "p1")
         ledger.set_plan([cell])
-        ledger.add(cell, Outcome("done", {{"macs": 7}}), {{}})
+        ledger.add(cell, failed("oom", "full"), Provenance())
         os.kill(os.getpid(), signal.SIGKILL)
     """)
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
     with Ledger(path) as ledger:
-        assert ledger.frame()["values"].iloc[0] == {"macs": 7}
+        assert ledger.records()[0].reason == "full"
+
+
+def test_a_read_only_ledger_is_never_written(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        ledger.set_plan([cell()])
+    before = path.read_bytes()
+    path.chmod(0o444)
+    with Ledger(path, read_only=True) as ledger:
+        assert [record.state for record in ledger.records()] == ["missing"]
+        with pytest.raises(AblateError, match="readonly"):
+            ledger.add(cell(), DONE, HERE)
+    assert path.read_bytes() == before
 
 
 def test_closing_leaves_one_file(tmp_path: Path) -> None:
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        ledger.add(cell(), Outcome("done", {}), {})
+        ledger.add(cell(), DONE, HERE)
     assert os.listdir(tmp_path) == ["ledger.sqlite"]
 
 
-def test_another_file_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["text", "cut", "middle", "empty table", "other tables", "a folder"])
+def test_a_damaged_file_is_one_line(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "ledger.sqlite"
-    path.write_text("this is no data base, but it is long enough to look like one\n" * 100)
-    with pytest.raises(AblateError, match="is not a ledger"):
-        Ledger(path)
+    with Ledger(path) as ledger:
+        ledger.set_plan([cell(str(number), f"k{number}") for number in range(400)])
+        for number in range(400):
+            ledger.add(cell(str(number), f"k{number}"), DONE, HERE)
+    data = path.read_bytes()
+    if damage == "text":
+        path.write_text("this is no data base, but it is long enough to look like one\n" * 100)
+    elif damage == "cut":
+        path.write_bytes(data[: len(data) // 3])
+    elif damage == "middle":
+        path.write_bytes(data[:8192] + b"\xff" * (len(data) - 12288) + data[-4096:])
+    elif damage == "a folder":
+        path.unlink()
+        path.mkdir()
+    else:
+        path.unlink()
+        with sqlite3.connect(path) as other:
+            other.execute("CREATE TABLE rows (id INTEGER)" if damage == "empty table" else "CREATE TABLE x (y)")
+    for read_only in (True, False):
+        with pytest.raises(AblateError) as error, Ledger(path, read_only=read_only) as ledger:
+            ledger.records()
+            ledger.states([cell()])
+        assert "\n" not in str(error.value)
 
 
 def test_facts(tmp_path: Path) -> None:
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        assert ledger.fact("study") == {}
-        ledger.set_fact("study", {"name": "x"})
-        ledger.set_fact("study", {"name": "y"})
-        assert ledger.fact("study") == {"name": "y"}
+        assert ledger.read(StudyFact) is None
+        ledger.write(StudyFact("x", baseline="a"))
+        ledger.write(StudyFact("y", layouts={"a": "conv"}))
+        assert ledger.read(StudyFact) == StudyFact("y", layouts={"a": "conv"})
 
 
 def test_no_torch() -> None:

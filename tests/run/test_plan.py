@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ablate.run.plan import cell_key, plan
+from ablate.measurements.complexity import ComplexityCondition
+from ablate.measurements.register import measurement
+from ablate.run import closure
+from ablate.run import keys as cell_keys
+from ablate.run.keys import cell_key, condition_key
+from ablate.run.plan import plan
 from ablate.study.load import load_study, parse_study
 from ablate.study.study import Study
 
@@ -160,6 +165,7 @@ def test_versions_are_in_the_keys(monkeypatch: pytest.MonkeyPatch, package: str)
     study, installed = parse_study(TEXT), metadata.version
     before = keys(study)
     monkeypatch.setattr(metadata, "version", lambda name: "0.0" if name == package else installed(name))
+    cell_keys.forget()
     after = keys(study)
     found = {cell for cell in before if before[cell] != after[cell]}
     if package == "torch":
@@ -174,7 +180,7 @@ def test_versions_are_in_the_keys(monkeypatch: pytest.MonkeyPatch, package: str)
 def test_the_device_is_in_the_keys_of_measured_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     study = parse_study(TEXT)
     before = keys(study)
-    monkeypatch.setattr("ablate.run.plan.name_of", lambda device: "another processor")
+    monkeypatch.setattr("ablate.run.keys.device_name", lambda device: "another processor")
     after = keys(study)
     found = {cell for cell in before if before[cell] != after[cell]}
     assert kinds(found) == {"memory", "throughput", "accuracy"}
@@ -234,6 +240,32 @@ def test_a_user_s_file_does_not_hide_a_shipped_one(tmp_path: Path, fresh_blocks:
 
 def test_a_layout_by_any_other_name_has_the_same_key() -> None:
     study = parse_study(TEXT.replace("  b: linear", "  b: linear\n  twin: linear"))
-    assert cell_key(study, "b", "complexity", {"resolution": 32}) == cell_key(
-        study, "twin", "complexity", {"resolution": 32}
-    )
+    entry = measurement("complexity")
+    shared = condition_key(entry, ComplexityCondition(resolution=32))
+    assert cell_key(study, entry, "b", shared) == cell_key(study, entry, "twin", shared)
+
+
+def test_a_helper_module_of_the_user_s_is_in_the_keys(tmp_path: Path, fresh_blocks: Callable[[], None]) -> None:
+    (tmp_path / "its_scale.py").write_text("SCALE = 2\n")
+    (tmp_path / "keyed.py").write_text("import its_scale\n" + MIXER.replace("(x)\n", "(x) * its_scale.SCALE\n"))
+    (tmp_path / "study.yaml").write_text(TEXT.replace("b: linear", "b: keyed") + "extensions: [keyed.py]\n")
+    before = keys(load_study(tmp_path / "study.yaml"))
+    fresh_blocks()
+    (tmp_path / "its_scale.py").write_text("SCALE = 3\n")
+    after = keys(load_study(tmp_path / "study.yaml"))
+    assert {cell for cell in before if before[cell] != after[cell]} == {c for c in before if " of b (" in c}
+
+
+def test_what_measures_is_derived_from_what_is_imported() -> None:
+    """The files that make a value are in its key, lazy imports among them, and no others."""
+
+    def files(name: str) -> set[str]:
+        entry = measurement(name)
+        names = (entry.runner, *filter(None, [entry.gather]))
+        return {"/".join(path.parts[-2:]) for path in closure.closure(*names)}
+
+    assert {"runners/latency.py", "runners/device.py", "statistics/seeds.py"} <= files("throughput")
+    assert {"runners/device.py", "memory/trace.py"} <= files("memory")
+    assert "compare/scaling.py" in files("scaling")
+    assert "compare/diff.py" not in files("scaling")
+    assert not any(path.startswith("report/") for name in ("scaling", "accuracy") for path in files(name))
