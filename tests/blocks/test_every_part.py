@@ -19,6 +19,7 @@ VARIANTS = {
         {"gate": "global"},
         {"gate": "decay", "kernel": 3},
         {"gate_proj": True, "window": 3},
+        {"saliency": "linear", "gate": "global"},
     ],
     ("mixer", "window"): [{"shift": True}, {"size": 4, "shift": True}],
     ("mixer", "sra"): [{"ratio": 1}, {"ratio": 8}],

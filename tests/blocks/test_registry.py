@@ -70,7 +70,7 @@ def test_signature_gives_supplied_and_arguments():
     assert entry.cls is KeyOnlyAttention
     assert entry.supplied == ("dim", "num_heads")
     arguments = entry.arguments
-    assert list(arguments) == ["gate", "gate_proj", "window", "kernel", "qkv_bias"]
+    assert list(arguments) == ["saliency", "gate", "gate_proj", "window", "kernel", "qkv_bias"]
     assert arguments["gate"].annotation == Literal["window", "global", "decay"]
     assert arguments["gate"].type_name == "'window' | 'global' | 'decay'"
     assert arguments["window"] == blocks.Argument("window", int, 7)
