@@ -50,6 +50,7 @@ def user_file(tmp_path):
 
 def test_the_shipped_parts():
     mixers = {"conv", "identity", "key_only", "linear", "pool", "softmax", "sra", "window"}
+    mixers |= {"additive", "hsm_ssd", "separable"}
     assert set(blocks.names("mixer")) == mixers
     assert set(blocks.names("block")) == {"convnext", "mbconv"}
     assert blocks.names("mixer", "block") == tuple(sorted(mixers | {"convnext", "mbconv"}))
