@@ -18,18 +18,18 @@ def rotate(x: Tensor, height: int, width: int) -> Tensor:
     pairs = x.shape[-1] // 4
     precise = torch.promote_types(x.dtype, torch.float32)  # angles of half precision lose their place
     steps = BASE ** (-torch.arange(pairs, device=x.device, dtype=precise) / pairs)
-    row = torch.arange(height, device=x.device, dtype=precise)[:, None] * steps
-    column = torch.arange(width, device=x.device, dtype=precise)[:, None] * steps
-    angles = torch.cat(
-        [
-            row[:, None].expand(height, width, pairs),
-            column[None].expand(height, width, pairs),
-        ],
-        dim=2,
-    ).view(height * width, 1, 2 * pairs)
+    places = torch.stack(grid_places(height, width, x.device), dim=1).to(precise)  # (N, 2)
+    angles = (places.unsqueeze(2) * steps).view(height * width, 1, 2 * pairs)
     cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
     a, b = x.unflatten(-1, (2 * pairs, 2)).unbind(-1)
     return torch.stack([a * cos - b * sin, a * sin + b * cos], dim=-1).flatten(-2)
+
+
+def grid_places(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The row and the column of every token, `(N,)` each, N = height * width row by row."""
+    row = torch.arange(height, device=device).unsqueeze(1).expand(height, width).reshape(-1)
+    column = torch.arange(width, device=device).expand(height, width).reshape(-1)
+    return row, column
 
 
 def rotatable(dim: int) -> int:
