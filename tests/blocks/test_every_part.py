@@ -26,6 +26,7 @@ VARIANTS = {
     ("mixer", "mala"): [{"gate": True, "rope": True, "lepe": 5}],
     ("mixer", "mila"): [{"conv": 3, "gate": True, "rope": True, "lepe": 3}],
     ("mixer", "focused"): [{"lepe": 5}],
+    ("mixer", "ss2d"): [{"state": 1, "conv": 3, "gate": True}],
     ("mixer", "agent"): [{"agents": 3, "lepe": 3}],
     ("mixer", "neighbourhood"): [{"window": 3, "relative_bias": True}],
     ("mixer", "window"): [{"shift": True}, {"size": 4, "shift": True}],

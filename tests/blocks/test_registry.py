@@ -51,7 +51,7 @@ def user_file(tmp_path):
 def test_the_shipped_parts():
     mixers = {"conv", "identity", "key_only", "linear", "pool", "softmax", "sra", "window"}
     mixers |= {"additive", "agent", "focused", "hsm_ssd", "mala", "mila", "neighbourhood", "rala"}
-    mixers |= {"separable"}
+    mixers |= {"separable", "ss2d"}
     assert set(blocks.names("mixer")) == mixers
     assert set(blocks.names("block")) == {"convnext", "mbconv"}
     assert blocks.names("mixer", "block") == tuple(sorted(mixers | {"convnext", "mbconv"}))
