@@ -49,7 +49,8 @@ class AgentAttention(nn.Module):
         return to_map(self.proj(y), H, W)
 
     def _heads(self, tokens: Tensor) -> Tensor:
-        return tokens.unflatten(2, (self.num_heads, self.head_dim)).transpose(1, 2)
+        B, N, _ = tokens.shape
+        return tokens.view(B, N, self.num_heads, self.head_dim).transpose(1, 2)
 
     @staticmethod
     def summary_size(dim: int, num_heads: int, tokens: int, **arguments: Any) -> int:

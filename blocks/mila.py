@@ -61,12 +61,13 @@ class MambaLikeLinearAttention(nn.Module):
         if self.conv is not None:
             v = to_tokens(F.silu(self.conv(to_map(v, H, W))))
         features = F.elu(self.qk(v).view(B, N, 2, C)) + 1
-        q, k = (part.unflatten(2, (self.num_heads, -1)) for part in features.unbind(2))  # (B, N, h, d)
+        shape = (B, N, self.num_heads, self.head_dim)
+        q, k = features[:, :, 0].reshape(shape), features[:, :, 1].reshape(shape)
         normaliser = (q * k.mean(1, keepdim=True)).sum(-1, keepdim=True)
         if self.rope:
             q, k = (rotate(part.reshape(B, N, 1, C), H, W).view(q.shape) for part in (q, k))
         # v / N against the mean in the normaliser: half precision cannot overflow at large N.
-        context = torch.einsum("bnhd,bnhe->bhde", k, (v / N).unflatten(2, (self.num_heads, -1)))
+        context = torch.einsum("bnhd,bnhe->bhde", k, (v / N).view(shape))
         y = (torch.einsum("bnhd,bhde->bnhe", q, context) / normaliser).flatten(2)
         if self.lepe is not None:
             y = y + self.lepe(v, H, W)

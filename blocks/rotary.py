@@ -21,7 +21,7 @@ def rotate(x: Tensor, height: int, width: int) -> Tensor:
     places = torch.stack(grid_places(height, width, x.device), dim=1).to(precise)  # (N, 2)
     angles = (places.unsqueeze(2) * steps).view(height * width, 1, 2 * pairs)
     cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
-    a, b = x.unflatten(-1, (2 * pairs, 2)).unbind(-1)
+    a, b = x.reshape(*x.shape[:-1], 2 * pairs, 2).unbind(-1)
     return torch.stack([a * cos - b * sin, a * sin + b * cos], dim=-1).flatten(-2)
 
 

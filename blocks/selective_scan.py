@@ -111,8 +111,8 @@ def _scan(decay: Tensor, states: Tensor, *, backwards: bool = False) -> Tensor:
         return states
     chunk = math.isqrt(length - 1) + 1
     spare = (0, 0, 0, 0, 0, -length % chunk)
-    chunks = F.pad(states, spare).unflatten(2, (-1, chunk))  # (B, K, chunks, chunk, S, D)
-    reach = F.pad(decay, spare).unflatten(2, (-1, chunk)).clone()
+    shape = (*states.shape[:2], -1, chunk, *states.shape[3:])  # (B, K, chunks, chunk, S, D)
+    chunks, reach = F.pad(states, spare).view(shape), F.pad(decay, spare).view(shape).clone()
     tokens, reaches = chunks.unbind(3), reach.unbind(3)
     for t, before in _order(chunk, backwards):
         tokens[t].addcmul_(reaches[t], tokens[before])
@@ -120,7 +120,7 @@ def _scan(decay: Tensor, states: Tensor, *, backwards: bool = False) -> Tensor:
     edge = slice(0, 1) if backwards else slice(chunk - 1, chunk)
     for number, before in _order(chunks.shape[2], backwards):
         chunks[:, :, number].addcmul_(reach[:, :, number], chunks[:, :, before, edge])
-    return chunks.flatten(2, 3)[:, :, :length]
+    return chunks.flatten(2, 3).narrow(2, 0, length)
 
 
 def _order(length: int, backwards: bool) -> Iterator[tuple[int, int]]:
@@ -153,9 +153,9 @@ selective_scan.register_autograd(_differentiate, setup_context=_remember)
 
 @register_flop_formula(torch.ops.blocks.selective_scan)
 def _flops(u: Any, delta: Any, a: Any, *_: Any, out_shape: Any = None, **__: Any) -> int:
-    return 2 * 2 * math.prod(u) * int(a[-1])  # two operations a multiply-accumulate
+    return 2 * 2 * int(math.prod(u) * a[-1])  # two operations a multiply-accumulate
 
 
 @register_flop_formula(torch.ops.blocks.selective_scan_backward)
 def _flops_backward(grad: Any, u: Any, delta: Any, a: Any, *_: Any, out_shape: Any = None, **__: Any) -> int:
-    return 2 * _flops(u, delta, a)
+    return 2 * 2 * 2 * int(math.prod(u) * a[-1])

@@ -74,7 +74,8 @@ class SelectiveScan2d(nn.Module):
 
     def _scan(self, u: Tensor) -> Tensor:
         """The scans of four sequences, `(B, 4, N, eC)`, float32 at least: states add up over tokens."""
-        low, b, c = (u @ self.dbc.transpose(1, 2)).split([self.rank, self.state, self.state], dim=3)
+        sizes = [self.rank, self.state, self.state]
+        low, b, c = torch.split(u @ self.dbc.transpose(1, 2), sizes, dim=3)
         precise = torch.promote_types(u.dtype, torch.float32)
         delta = F.softplus((low @ self.delta.transpose(1, 2)).to(precise) + self.delta_bias)
         a = -self.log_a.to(precise).exp()
@@ -91,7 +92,7 @@ class SelectiveScan2d(nn.Module):
 
 def _four_ways(tokens: Tensor, height: int, width: int) -> Tensor:
     """Tokens `(B, N, C)` by rows and by columns, then both backwards: `(B, 4, N, C)`."""
-    columns = tokens.unflatten(1, (height, width)).transpose(1, 2).flatten(1, 2)
+    columns = _other_order(tokens, height, width)
     both = torch.stack([tokens, columns], dim=1)
     return torch.cat([both, both.flip(2)], dim=1)
 
@@ -99,5 +100,9 @@ def _four_ways(tokens: Tensor, height: int, width: int) -> Tensor:
 def _merge(sequences: Tensor, height: int, width: int) -> Tensor:
     """The sum of the four sequences, each put back in place: `(B, 4, N, C)` -> `(B, N, C)`."""
     both = sequences[:, :2] + sequences[:, 2:].flip(2)
-    columns = both[:, 1].unflatten(1, (width, height)).transpose(1, 2).flatten(1, 2)
-    return both[:, 0] + columns
+    return both[:, 0] + _other_order(both[:, 1], width, height)
+
+
+def _other_order(tokens: Tensor, lines: int, length: int) -> Tensor:
+    """Tokens `(B, lines * length, C)`, line by line, in the order across the lines."""
+    return tokens.reshape(len(tokens), lines, length, -1).transpose(1, 2).flatten(1, 2)
