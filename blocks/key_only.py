@@ -94,38 +94,45 @@ class KeyOnlyAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, C, H, W)` -> `(B, C, H, W)`."""
-        B, C, H, W = x.shape
+        C, H, W = x.shape[1:]
         tokens = to_tokens(x)
-        parts = self.kv(tokens).view(B, H * W, -1, self.num_heads, self.head_dim).unbind(2)
-        v, u = parts[int(self.keys)], parts[-1]  # each (B, N, h, d); U is V if it has no projection
-        if self.keys:
-            s = torch.einsum("bnhd,hd->bhn", parts[0].tanh(), self.saliency)
-        else:
-            s = torch.einsum("bnc,hc->bhn", tokens, self.saliency)
-        # At least float32 for the weights: half precision loses sums over many tokens.
-        s = s.to(torch.promote_types(s.dtype, torch.float32)) + self.saliency_bias[:, None]
-        y = self._mix(s, v, F.silu(u), H, W)
-        return to_map(self.proj(y.view(B, H * W, C)), H, W)
+        parts = self.kv(tokens).split(C, dim=2)
+        v, u = parts[int(self.keys)], parts[-1]  # each (B, N, C); U is V if it has no projection
+        s = self._saliency(self._heads(parts[0]).tanh() if self.keys else tokens)
+        return to_map(self.proj(self._mix(s, v, F.silu(u), H, W)), H, W)
 
     @staticmethod
     def summary_size(dim: int, num_heads: int, tokens: int, **arguments: Any) -> int:
         """A weighted mean of the values: C numbers, whatever the gate."""
         return dim
 
+    def _heads(self, tokens: Tensor) -> Tensor:
+        """`(B, N, C)` -> `(B, N, h, d)`, a view."""
+        return tokens.view(*tokens.shape[:2], self.num_heads, self.head_dim)
+
+    def _saliency(self, k: Tensor) -> Tensor:
+        """`(B, h, N)` from tanh(K), `(B, N, h, d)`, or for the linear form from the tokens `(B, N, C)`."""
+        s = torch.einsum("bnhd,hd->bhn", k, self.saliency) if self.keys else self.saliency @ k.transpose(1, 2)
+        # At least float32 for the weights: half precision loses sums over many tokens.
+        return s.to(torch.promote_types(s.dtype, torch.float32)) + self.saliency_bias[:, None]
+
     def _mix(self, s: Tensor, v: Tensor, gate: Tensor, H: int, W: int) -> Tensor:
-        """gate * Y + v: saliency `(B, h, N)`, values and gate `(B, N, h, d)` -> `(B, N, h, d)`."""
+        """gate * Y + v: saliency `(B, h, N)`, values and gate `(B, N, C)` -> `(B, N, C)`."""
+        heads = self._heads(v)
         if self.gate == "global":
-            return torch.addcmul(v, gate, _mean(s.softmax(-1), v))
+            return torch.addcmul(v, gate, _mean(s.softmax(-1), heads).flatten(2))
         if self.gate == "decay":
-            return torch.addcmul(v, gate, _decay_mean(s.softmax(-1), v, H, W, self.position_bias))
-        far, near = slice((self.num_heads + 1) // 2), slice((self.num_heads + 1) // 2, None)
+            y = _decay_mean(s.softmax(-1), heads, H, W, self.position_bias)
+            return torch.addcmul(v, gate, y.flatten(2))
+        far = (self.num_heads + 1) // 2
         log_a = F.logsigmoid(s)
-        y_far = _mean(log_a[:, far].softmax(-1), v[:, :, far])  # softmax(log a) = a / sum a, but safe
-        y_near = _window_mean(log_a[:, near], v[:, :, near], H, W, self.window)
+        y_far = _mean(log_a[:, :far].softmax(-1), heads[:, :, :far])  # softmax(log a) = a / sum a, but safe
+        y_near = _window_mean(log_a[:, far:], heads[:, :, far:], H, W, self.window)
+        ends = far * self.head_dim
         return torch.cat(
             [
-                torch.addcmul(v[:, :, far], gate[:, :, far], y_far),
-                torch.addcmul(v[:, :, near], gate[:, :, near], y_near),
+                torch.addcmul(v[..., :ends], gate[..., :ends], y_far.flatten(2)),
+                torch.addcmul(v[..., ends:], gate[..., ends:], y_near.flatten(2)),
             ],
             dim=2,
         )
@@ -133,7 +140,7 @@ class KeyOnlyAttention(nn.Module):
 
 def _mean(weights: Tensor, v: Tensor) -> Tensor:
     """sum_j weights_j v_j over all tokens: `(B, h, N)`, `(B, N, h, d)` -> `(B, 1, h, d)`."""
-    return torch.einsum("bhn,bnhd->bhd", weights.to(v.dtype), v).unsqueeze(1)
+    return (weights.to(v.dtype).unsqueeze(2) @ v.transpose(1, 2)).transpose(1, 2)
 
 
 def _weighted_map(weights: Tensor, v: Tensor, H: int, W: int) -> Tensor:

@@ -139,9 +139,8 @@ def test_linear_saliency_is_keys_and_a_vector_multiplied_together(image, gate, g
         x = image(dim, 7, 9)
         k = keys(to_tokens(x)).view(2, 63, heads, -1)
         s = torch.einsum("bnhd,hd->bhn", k, vector) + bias[:, None]
-        _, v, u = (part.transpose(1, 2) if part is not None else None for part in project(block, x))
-        y = block._mix(s, v, F.silu(u), 7, 9)
-        expected = to_map(block.proj(y.flatten(2)), 7, 9)
+        _, v, u = (part if part is None else part.transpose(1, 2).flatten(2) for part in project(block, x))
+        expected = to_map(block.proj(block._mix(s, v, F.silu(u), 7, 9)), 7, 9)
         torch.testing.assert_close(block(x), expected, rtol=0, atol=1e-6)
     unfolded = KeyOnlyAttention(dim, heads, gate=gate, gate_proj=gate_proj, kernel=3)
     saved = sum(p.numel() for p in unfolded.parameters()) - sum(p.numel() for p in block.parameters())
