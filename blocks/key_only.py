@@ -5,9 +5,15 @@ which says that query-key pairs are dropped, that a saliency gate gives the atte
 the complexity is linear in the input size. Every choice beyond that is an argument here, so that it can
 be ablated.
 
-K = X W_K, V = X W_V, and the gate U = V, or U = X W_U with `gate_proj`. The saliency of token j in head h is
-s_j = <k_j, w_h> + b_h. The output is (SiLU(U) * Y + V) W_O, where Y_i is a weighted mean of the values; its
-weights depend on the keys and, at most, on the offset j - i:
+K = X W_K, V = X W_V, and the gate U = V, or U = X W_U with `gate_proj`. The saliency s_j of token j in
+head h is
+
+* `additive`: <tanh(k_j), w_h> + b_h, additive attention (Bahdanau et al., 2015) without its query.
+* `linear`: <k_j, w_h> + b_h. K serves the saliency alone, so W_K and w_h are one vector of C numbers a head,
+  and are kept as that vector: no key is computed.
+
+The output is (SiLU(U) * Y + V) W_O, where Y_i is a weighted mean of the values; its weights depend on the
+keys and, at most, on the offset j - i:
 
 * `window`: a = sigmoid(s). The first ceil(h/2) heads: sum_j a_j v_j / sum_j a_j over all tokens. The other
   heads: the same over the w x w window around token i. Local and global reach.
@@ -16,13 +22,12 @@ weights depend on the keys and, at most, on the offset j - i:
   sum_{j near i} b_{j-i} e_j v_j) / (the same with v = 1). Local and global reach; the form is that of
   AFT-conv (Zhai et al., 2021).
 
-No N x N matrix is formed, and no work grows faster than N. K serves the saliency alone, so W_K and w_h
-could be multiplied together after training; they are kept apart, as they are trained.
+No N x N matrix is formed, and no work grows faster than N.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +37,7 @@ from blocks.registry import register
 from blocks.sizes import head_dim, odd
 from blocks.tokens import to_map, to_tokens
 
+Saliency = Literal["additive", "linear"]
 Gate = Literal["window", "global", "decay"]
 
 
@@ -39,11 +45,12 @@ Gate = Literal["window", "global", "decay"]
 class KeyOnlyAttention(nn.Module):
     """Key-only attention (reconstruction of Li & Liu, 2022): linear in N, with three kinds of saliency gate.
 
-    MACs: 3NC^2, plus NC^2 with `gate_proj`, plus NC for the saliency, plus for the weighted means NC
-    (`global`), NC/2 + wNC (`window`, for an even number of heads) or NC + k^2 N(C + h) (`decay`).
-    Normalisers are element-wise work. `window` and `kernel` are the odd sides of the neighbourhoods of
-    the gates `window` and `decay`, without effect on other gates. `b_h` is without effect under `global`
-    and `decay`, whose weights do not change when a constant is added to s.
+    MACs: 3NC^2 + NC for the projections and the `additive` saliency, or 2NC^2 + NCh for the `linear` one;
+    plus NC^2 with `gate_proj`; plus for the weighted means NC (`global`), NC/2 + wNC (`window`, for an even
+    number of heads) or NC + k^2 N(C + h) (`decay`). Normalisers and tanh are element-wise work. `window` and
+    `kernel` are the odd sides of the neighbourhoods of the gates `window` and `decay`, without effect on
+    other gates. `b_h` is without effect under `global` and `decay`, whose weights do not change when a
+    constant is added to s.
     """
 
     def __init__(
@@ -51,6 +58,7 @@ class KeyOnlyAttention(nn.Module):
         dim: int,
         num_heads: int,
         *,
+        saliency: Saliency = "additive",
         gate: Gate = "window",
         gate_proj: bool = False,
         window: int = 7,
@@ -60,6 +68,8 @@ class KeyOnlyAttention(nn.Module):
         super().__init__()
         self.num_heads = num_heads
         self.head_dim = head_dim(dim, num_heads)
+        if saliency not in ("additive", "linear"):
+            raise ValueError(f"saliency must be 'additive' or 'linear', got {saliency!r}")
         if gate not in ("window", "global", "decay"):
             raise ValueError(f"gate must be 'window', 'global' or 'decay', got {gate!r}")
         if gate == "window" and num_heads < 2:
@@ -70,8 +80,13 @@ class KeyOnlyAttention(nn.Module):
         self.gate = gate
         self.window = odd("window", window)
         self.kernel = odd("kernel", kernel)
-        self.kv = nn.Linear(dim, (3 if gate_proj else 2) * dim, bias=qkv_bias)  # K, V and perhaps U
-        self.saliency = nn.Parameter(torch.randn(num_heads, self.head_dim) * self.head_dim**-0.5)
+        self.keys = saliency == "additive"
+        # K (if the saliency needs it), V and perhaps U
+        self.kv = nn.Linear(dim, (self.keys + 1 + gate_proj) * dim, bias=qkv_bias)
+        if self.keys:
+            self.saliency = nn.Parameter(torch.randn(num_heads, self.head_dim) * self.head_dim**-0.5)
+        else:  # of the size of W_K w_h, when a model starts its W_K at 0.02
+            self.saliency = nn.Parameter(torch.randn(num_heads, dim) * 0.02)
         self.saliency_bias = nn.Parameter(torch.zeros(num_heads))
         if gate == "decay":
             self.position_bias = nn.Parameter(torch.randn(num_heads, 1, kernel, kernel) * 0.02)
@@ -79,29 +94,45 @@ class KeyOnlyAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, C, H, W)` -> `(B, C, H, W)`."""
-        B, C, H, W = x.shape
-        parts = self.kv(to_tokens(x)).view(B, H * W, -1, self.num_heads, self.head_dim).unbind(2)
-        k, v, u = parts[0], parts[1], parts[-1]  # each (B, N, h, d); U is V if there is no third
-        s = torch.einsum("bnhd,hd->bhn", k, self.saliency)
+        C, H, W = x.shape[1:]
+        tokens = to_tokens(x)
+        parts = self.kv(tokens).split(C, dim=2)
+        v, u = parts[int(self.keys)], parts[-1]  # each (B, N, C); U is V if it has no projection
+        s = self._saliency(self._heads(parts[0]).tanh() if self.keys else tokens)
+        return to_map(self.proj(self._mix(s, v, F.silu(u), H, W)), H, W)
+
+    @staticmethod
+    def summary_size(dim: int, num_heads: int, tokens: int, **arguments: Any) -> int:
+        """A weighted mean of the values: C numbers, whatever the gate."""
+        return dim
+
+    def _heads(self, tokens: Tensor) -> Tensor:
+        """`(B, N, C)` -> `(B, N, h, d)`, a view."""
+        return tokens.view(*tokens.shape[:2], self.num_heads, self.head_dim)
+
+    def _saliency(self, k: Tensor) -> Tensor:
+        """`(B, h, N)` from tanh(K), `(B, N, h, d)`, or for the linear form from the tokens `(B, N, C)`."""
+        s = torch.einsum("bnhd,hd->bhn", k, self.saliency) if self.keys else self.saliency @ k.transpose(1, 2)
         # At least float32 for the weights: half precision loses sums over many tokens.
-        s = s.to(torch.promote_types(s.dtype, torch.float32)) + self.saliency_bias[:, None]
-        y = self._mix(s, v, F.silu(u), H, W)
-        return to_map(self.proj(y.view(B, H * W, C)), H, W)
+        return s.to(torch.promote_types(s.dtype, torch.float32)) + self.saliency_bias[:, None]
 
     def _mix(self, s: Tensor, v: Tensor, gate: Tensor, H: int, W: int) -> Tensor:
-        """gate * Y + v: saliency `(B, h, N)`, values and gate `(B, N, h, d)` -> `(B, N, h, d)`."""
+        """gate * Y + v: saliency `(B, h, N)`, values and gate `(B, N, C)` -> `(B, N, C)`."""
+        heads = self._heads(v)
         if self.gate == "global":
-            return torch.addcmul(v, gate, _mean(s.softmax(-1), v))
+            return torch.addcmul(v, gate, _mean(s.softmax(-1), heads).flatten(2))
         if self.gate == "decay":
-            return torch.addcmul(v, gate, _decay_mean(s.softmax(-1), v, H, W, self.position_bias))
-        far, near = slice((self.num_heads + 1) // 2), slice((self.num_heads + 1) // 2, None)
+            y = _decay_mean(s.softmax(-1), heads, H, W, self.position_bias)
+            return torch.addcmul(v, gate, y.flatten(2))
+        far = (self.num_heads + 1) // 2
         log_a = F.logsigmoid(s)
-        y_far = _mean(log_a[:, far].softmax(-1), v[:, :, far])  # softmax(log a) = a / sum a, but safe
-        y_near = _window_mean(log_a[:, near], v[:, :, near], H, W, self.window)
+        y_far = _mean(log_a[:, :far].softmax(-1), heads[:, :, :far])  # softmax(log a) = a / sum a, but safe
+        y_near = _window_mean(log_a[:, far:], heads[:, :, far:], H, W, self.window)
+        ends = far * self.head_dim
         return torch.cat(
             [
-                torch.addcmul(v[:, :, far], gate[:, :, far], y_far),
-                torch.addcmul(v[:, :, near], gate[:, :, near], y_near),
+                torch.addcmul(v[..., :ends], gate[..., :ends], y_far.flatten(2)),
+                torch.addcmul(v[..., ends:], gate[..., ends:], y_near.flatten(2)),
             ],
             dim=2,
         )
@@ -109,7 +140,7 @@ class KeyOnlyAttention(nn.Module):
 
 def _mean(weights: Tensor, v: Tensor) -> Tensor:
     """sum_j weights_j v_j over all tokens: `(B, h, N)`, `(B, N, h, d)` -> `(B, 1, h, d)`."""
-    return torch.einsum("bhn,bnhd->bhd", weights.to(v.dtype), v).unsqueeze(1)
+    return (weights.to(v.dtype).unsqueeze(2) @ v.transpose(1, 2)).transpose(1, 2)
 
 
 def _weighted_map(weights: Tensor, v: Tensor, H: int, W: int) -> Tensor:

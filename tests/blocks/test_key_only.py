@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -17,6 +18,7 @@ from blocks.softmax import SoftmaxAttention
 from blocks.tokens import to_map, to_tokens
 
 GATES = ["window", "global", "decay"]
+SALIENCIES = ["additive", "linear"]
 SIZES = [(13, 9), (1, 1), (1, 7), (5, 3)]
 
 
@@ -27,7 +29,7 @@ def offsets(H, W):
 
 
 def project(block, x):
-    """k, v, u of the definition, each `(B, h, N, d)`, from the rows of the one weight matrix."""
+    """k (if any), v, u of the definition, each `(B, h, N, d)`, from the rows of the one weight matrix."""
     C = x.shape[1]
     thirds = [
         F.linear(
@@ -38,7 +40,8 @@ def project(block, x):
         for i in range(0, block.kv.out_features, C)
     ]
     thirds = [t.unflatten(-1, (block.num_heads, -1)).transpose(1, 2) for t in thirds]
-    return (*thirds, thirds[1])[:3]
+    keys = [thirds.pop(0)] if block.keys else [None]
+    return (*keys, *thirds, thirds[0])[:3]
 
 
 def matrix_of(block, x):
@@ -46,6 +49,7 @@ def matrix_of(block, x):
     H, W = x.shape[2:]
     down, right = offsets(H, W)
     k, _, _ = project(block, x)
+    k = to_tokens(x).unsqueeze(1) if k is None else k.tanh()
     s = (k * block.saliency[:, None]).sum(-1) + block.saliency_bias[:, None]
     row = s.unsqueeze(2).expand(-1, -1, H * W, -1)  # the same for every i
     if block.gate == "window":
@@ -82,8 +86,10 @@ def exaggerate(block):
 @pytest.mark.parametrize(("height", "width"), SIZES)
 @pytest.mark.parametrize("gate_proj", [False, True], ids=["u=v", "gate_proj"])
 @pytest.mark.parametrize("gate", GATES)
-def test_equals_explicit_matrix(image, same, gate, gate_proj, height, width):
-    block = exaggerate(KeyOnlyAttention(12, 3, gate=gate, gate_proj=gate_proj, window=5, kernel=3).double())
+@pytest.mark.parametrize("saliency", SALIENCIES)
+def test_equals_explicit_matrix(image, same, saliency, gate, gate_proj, height, width):
+    options = {"saliency": saliency, "gate": gate, "gate_proj": gate_proj}
+    block = exaggerate(KeyOnlyAttention(12, 3, **options, window=5, kernel=3).double())
     x = image(12, height, width)
     rows = matrix_of(block, x).sum(-1)
     torch.testing.assert_close(rows, torch.ones_like(rows))
@@ -98,9 +104,10 @@ def test_equals_explicit_matrix(image, same, gate, gate_proj, height, width):
     height=st.integers(1, 7),
     width=st.integers(1, 7),
     bias=st.booleans(),
+    saliency=st.sampled_from(SALIENCIES),
 )
-def test_any_size_equals_explicit_matrix(gate, heads, side, height, width, bias):
-    options = {"window": side, "kernel": side, "qkv_bias": bias}
+def test_any_size_equals_explicit_matrix(gate, heads, side, height, width, bias, saliency):
+    options = {"window": side, "kernel": side, "qkv_bias": bias, "saliency": saliency}
     block = exaggerate(KeyOnlyAttention(6, heads, gate=gate, **options).double())
     x = torch.randn(2, 6, height, width, dtype=torch.float64)
     with torch.no_grad():
@@ -115,8 +122,46 @@ def test_one_head_works_without_a_window(image, same):
         KeyOnlyAttention(6, 1)
 
 
-def test_global_gate_is_permutation_equivariant(image):
+@pytest.mark.parametrize("gate", GATES)
+@pytest.mark.parametrize("gate_proj", [False, True], ids=["u=v", "gate_proj"])
+def test_linear_saliency_is_keys_and_a_vector_multiplied_together(image, gate, gate_proj):
+    """The unfolded form, K = X W_K + b_K and s = <k, w> + b, gives the same output from more weights."""
+    dim, heads = 12, 3
+    block = exaggerate(
+        KeyOnlyAttention(dim, heads, saliency="linear", gate=gate, gate_proj=gate_proj, kernel=3).double()
+    )
+    keys = nn.Linear(dim, dim).double()
+    vector, bias = torch.randn(heads, dim // heads).double(), torch.randn(heads).double()
+    with torch.no_grad():
+        rows = keys.weight.view(heads, dim // heads, dim)
+        block.saliency.copy_(torch.einsum("hd,hdc->hc", vector, rows))
+        block.saliency_bias.copy_((keys.bias.view(heads, -1) * vector).sum(-1) + bias)
+        x = image(dim, 7, 9)
+        k = keys(to_tokens(x)).view(2, 63, heads, -1)
+        s = torch.einsum("bnhd,hd->bhn", k, vector) + bias[:, None]
+        _, v, u = (part if part is None else part.transpose(1, 2).flatten(2) for part in project(block, x))
+        expected = to_map(block.proj(block._mix(s, v, F.silu(u), 7, 9)), 7, 9)
+        torch.testing.assert_close(block(x), expected, rtol=0, atol=1e-6)
+    unfolded = KeyOnlyAttention(dim, heads, gate=gate, gate_proj=gate_proj, kernel=3)
+    saved = sum(p.numel() for p in unfolded.parameters()) - sum(p.numel() for p in block.parameters())
+    assert saved == dim * dim + dim + dim - heads * dim
+
+
+def test_additive_saliency_does_not_fold(image):
+    """Doubling W_K and halving w changes nothing in a linear saliency, and does here."""
     block = exaggerate(KeyOnlyAttention(12, 3, gate="global").double())
+    x = image(12, 5, 3)
+    before = block(x)
+    with torch.no_grad():
+        block.kv.weight[:12] *= 2
+        block.kv.bias[:12] *= 2
+        block.saliency /= 2
+    assert (block(x) - before).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("saliency", SALIENCIES)
+def test_global_gate_is_permutation_equivariant(image, saliency):
+    block = exaggerate(KeyOnlyAttention(12, 3, saliency=saliency, gate="global").double())
     x, order = image(12, 1, 31), torch.randperm(31)
     torch.testing.assert_close(block(x[..., order]), block(x)[..., order])
 
@@ -128,12 +173,13 @@ def test_other_gates_know_positions(image, gate):
     assert not torch.allclose(block(x[..., order]), block(x)[..., order])
 
 
-def test_zero_saliency_is_mean_pooling(image):
-    block = KeyOnlyAttention(12, 3, gate="global").double()
+@pytest.mark.parametrize("saliency", SALIENCIES)
+def test_zero_saliency_is_mean_pooling(image, saliency):
+    block = KeyOnlyAttention(12, 3, saliency=saliency, gate="global").double()
     with torch.no_grad():
         block.saliency.zero_()
     x = image(12, 5, 3)
-    v = F.linear(to_tokens(x), block.kv.weight[12:], block.kv.bias[12:])
+    v = F.linear(to_tokens(x), block.kv.weight[-12:], block.kv.bias[-12:])
     expected = block.proj(F.silu(v) * v.mean(1, keepdim=True) + v)
     torch.testing.assert_close(block(x), to_map(expected, 5, 3))
 
@@ -185,10 +231,12 @@ def largest_tensor(block, side):
 
 
 @pytest.mark.parametrize("gate", GATES)
-def test_no_tensor_has_n_times_n_elements(gate):
+@pytest.mark.parametrize("saliency", SALIENCIES)
+def test_no_tensor_has_n_times_n_elements(saliency, gate):
     N = 64 * 64
-    block = KeyOnlyAttention(16, 2, gate=gate, gate_proj=True)
-    assert largest_tensor(block, 64) == 3 * 16 * N  # the projections k, v, u together
+    block = KeyOnlyAttention(16, 2, saliency=saliency, gate=gate, gate_proj=True)
+    projections = 3 if saliency == "additive" else 2  # k, v, u together, or v and u
+    assert largest_tensor(block, 64) == projections * 16 * N
     assert largest_tensor(SoftmaxAttention(16, 2), 64) >= N * N  # the check sees what it looks for
 
 
@@ -215,9 +263,10 @@ def macs(block, width):
 
 
 @pytest.mark.parametrize("gate", GATES)
+@pytest.mark.parametrize("saliency", SALIENCIES)
 @pytest.mark.parametrize("measure", [saved_bytes, macs])
-def test_exactly_linear_in_n(gate, measure):
-    block = KeyOnlyAttention(16, 2, gate=gate).to("meta")
+def test_exactly_linear_in_n(saliency, gate, measure):
+    block = KeyOnlyAttention(16, 2, saliency=saliency, gate=gate).to("meta")
     at = [measure(block, width) for width in (8, 16, 24, 32)]
     steps = {after - before for before, after in itertools.pairwise(at)}
     assert len(steps) == 1
@@ -231,8 +280,13 @@ def test_exactly_linear_in_n(gate, measure):
         ({"gate": "global", "gate_proj": True}, lambda N, C, h: 4 * N * C**2 + 2 * N * C),
         ({"gate": "window", "window": 5}, lambda N, C, h: 3 * N * C**2 + N * C + N * C // 2 + 5 * N * C),
         ({"gate": "decay", "kernel": 3}, lambda N, C, h: 3 * N * C**2 + 2 * N * C + 9 * N * (C + h)),
+        ({"gate": "global", "saliency": "linear"}, lambda N, C, h: 2 * N * C**2 + N * C * h + N * C),
+        (
+            {"gate": "global", "saliency": "linear", "gate_proj": True},
+            lambda N, C, h: 3 * N * C**2 + N * C * h + N * C,
+        ),
     ],
-    ids=["global", "gate_proj", "window", "decay"],
+    ids=["global", "gate_proj", "window", "decay", "linear", "linear, gate_proj"],
 )
 def test_macs_are_the_documented_formula(options, expected):
     block = KeyOnlyAttention(16, 4, **options).to("meta")
@@ -246,3 +300,5 @@ def test_bad_arguments():
         KeyOnlyAttention(8, 2, gate="decay", kernel=-3)
     with pytest.raises(ValueError, match="gate must be"):
         KeyOnlyAttention(8, 2, gate="softmax")
+    with pytest.raises(ValueError, match="saliency must be 'additive' or 'linear', got 'folded'"):
+        KeyOnlyAttention(8, 2, saliency="folded")

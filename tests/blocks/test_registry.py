@@ -50,6 +50,8 @@ def user_file(tmp_path):
 
 def test_the_shipped_parts():
     mixers = {"conv", "identity", "key_only", "linear", "pool", "softmax", "sra", "window"}
+    mixers |= {"additive", "agent", "focused", "hsm_ssd", "mala", "mila", "neighbourhood", "rala"}
+    mixers |= {"separable", "ss2d"}
     assert set(blocks.names("mixer")) == mixers
     assert set(blocks.names("block")) == {"convnext", "mbconv"}
     assert blocks.names("mixer", "block") == tuple(sorted(mixers | {"convnext", "mbconv"}))
@@ -70,7 +72,7 @@ def test_signature_gives_supplied_and_arguments():
     assert entry.cls is KeyOnlyAttention
     assert entry.supplied == ("dim", "num_heads")
     arguments = entry.arguments
-    assert list(arguments) == ["gate", "gate_proj", "window", "kernel", "qkv_bias"]
+    assert list(arguments) == ["saliency", "gate", "gate_proj", "window", "kernel", "qkv_bias"]
     assert arguments["gate"].annotation == Literal["window", "global", "decay"]
     assert arguments["gate"].type_name == "'window' | 'global' | 'decay'"
     assert arguments["window"] == blocks.Argument("window", int, 7)

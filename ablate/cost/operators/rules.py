@@ -21,6 +21,8 @@ import torch
 from torch._ops import OpOverload, OpOverloadPacket
 from torch.utils.flop_counter import flop_registry
 
+import blocks.selective_scan  # noqa: F401  (its operator then stands in PyTorch's table)
+
 aten = torch.ops.aten
 
 Formula: TypeAlias = Callable[..., int]
