@@ -45,9 +45,7 @@ class ReLULinearAttention(nn.Module):
         self.second: nn.Module | None = None
         if kernel is not None:
             odd("kernel", kernel)
-            around = nn.Conv2d(
-                3 * dim, 3 * dim, kernel, padding=kernel // 2, groups=3 * dim, bias=qkv_bias
-            )
+            around = nn.Conv2d(3 * dim, 3 * dim, kernel, padding=kernel // 2, groups=3 * dim, bias=qkv_bias)
             within = nn.Conv2d(3 * dim, 3 * dim, 1, groups=3 * num_heads, bias=qkv_bias)
             self.second = nn.Sequential(around, within)
         self.proj = pointwise(dim if kernel is None else 2 * dim, dim, batch_norm=batch_norm)
@@ -74,8 +72,6 @@ class ReLULinearAttention(nn.Module):
         return y.to(v.dtype).flatten(2)
 
     @staticmethod
-    def summary_size(
-        dim: int, num_heads: int, tokens: int, *, kernel: int | None = None, **_: object
-    ) -> int:
+    def summary_size(dim: int, num_heads: int, tokens: int, *, kernel: int | None = None, **_: object) -> int:
         """A d x d matrix for every head and scale: Cd numbers a scale."""
         return (1 if kernel is None else 2) * dim * head_dim(dim, num_heads)

@@ -37,7 +37,9 @@ class RepMixer(nn.Module):
         self.single = nn.Sequential(nn.Conv2d(dim, dim, 1, groups=dim, bias=False), BatchNorm(dim))
         self.skip = BatchNorm(dim)
         self.minus = BatchNorm(dim)
-        self.scale = None if layer_scale is None else nn.Parameter(torch.full((dim, 1, 1), float(layer_scale)))
+        self.scale = (
+            None if layer_scale is None else nn.Parameter(torch.full((dim, 1, 1), float(layer_scale)))
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, C, H, W)` -> `(B, C, H, W)`."""
