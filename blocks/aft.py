@@ -17,13 +17,13 @@ Form = Literal["conv", "simple"]
 
 @register("mixer", "aft")
 class AttentionFreeMixer(nn.Module):
-    """Attention-free transformer (Zhai et al., 2021): AFT-conv (eq. 5) or AFT-simple (sec. 3.2).
+    """Attention-free transformer (Zhai et al., 2021, arXiv 2105.14103): AFT-conv or AFT-simple.
 
     y_i = sigmoid(q_i) * sum_j w_ij exp(k_j) v_j / sum_j w_ij exp(k_j), every channel for itself, then a
-    projection. In the form `conv` w_ij = exp(p_{j-i}) within the k x k neighbourhood (`kernel`) of token i, one
-    p a head, and 1 elsewhere; the sums are a depthwise convolution by w - 1 and a sum over the map. In the form
-    `simple` w = 1 everywhere. `standardise` is the paper's reparameterisation p = gamma (p - mean) / std +
-    beta a head.
+    projection. In the form `conv` w_ij = exp(p_{j-i}) within the k x k neighbourhood (`kernel`) of token i,
+    one p a head, and 1 elsewhere; the sums are a depthwise convolution by w - 1 and a sum over the map. In
+    the form `simple` w = 1 everywhere. `standardise` is the paper's reparameterisation p = gamma (p - mean) /
+    std + beta a head.
     MACs: 4NC^2, and 2k^2 NC in the form `conv`. The sums over the map, one weight for every channel, are
     reduction work.
     """

@@ -15,7 +15,7 @@ from blocks.sizes import odd, positive
 
 @register("mixer", "focal")
 class FocalModulation(nn.Module):
-    """Focal modulation (FocalNet, Yang et al., 2022, eq. 4 to 7): aggregate contexts first, then interact.
+    """Focal modulation (FocalNet, Yang et al., 2022, arXiv 2203.11926): contexts first, then the query.
 
     One linear layer gives a query, a context and `levels` + 1 gates a token. Level l convolves the context of
     the level before, depthwise with side k_l = `kernel` + 2l, then GELU; one more context is the mean over

@@ -1,4 +1,4 @@
-"""Batch norm in evaluation is a scale and a shift a channel, which a neighbouring linear layer can take over."""
+"""Batch norm in evaluation is a scale and a shift a channel, which a linear layer beside it can take over."""
 
 from __future__ import annotations
 

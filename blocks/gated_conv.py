@@ -15,7 +15,7 @@ from blocks.tokens import to_map, to_tokens
 
 @register("mixer", "gated_conv")
 class GatedConvMixer(nn.Module):
-    """Gated convolution (Dauphin et al., 2017), as in MambaOut (Yu & Wang, 2025, eq. 3 and 4): no scan, the gate.
+    """Gated convolution, as in MambaOut (Yu & Wang, 2025, arXiv 2405.07992): the gate without the scan.
 
     Linear to a gate and a value of eC channels each; the last `partial` C channels of the value pass a
     depthwise k x k convolution; gelu(gate) * value, linear back to C. MambaOut has e = 8/3 and kernel 7, and

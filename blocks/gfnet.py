@@ -13,12 +13,12 @@ from blocks.sizes import positive
 
 @register("mixer", "gfnet")
 class GlobalFilter(nn.Module):
-    """Global filter (GFNet, Rao et al., 2021, eq. 6): Fourier transform, learned product, inverse transform.
+    """Global filter (GFNet, Rao et al., 2021, arXiv 2107.00645): transform, learned product, and back.
 
-    The filter has one complex number a channel and frequency of a `size` x `size` map, size (size // 2 + 1) C in
-    all. A map of another size asks for other frequencies: they are interpolated linearly between the learned
-    ones, at equal cycles a pixel, so that the filter stays the same convolution in pixels. GFNet has the size
-    of its maps (14 at stride 16). The transforms run in float32 at least.
+    The filter has one complex number a channel and frequency of a `size` x `size` map, size (size // 2 + 1) C
+    in all. A map of another size asks for other frequencies: they are interpolated linearly between the
+    learned ones, at equal cycles a pixel, so that the filter stays the same convolution in pixels. GFNet has
+    the size of its maps (14 at stride 16). The transforms run in float32 at least.
     MACs: none; a Fourier transform is element-wise work, 5NC log2 N operations in both directions, and the
     product about 3NC.
     """
@@ -40,7 +40,7 @@ class GlobalFilter(nn.Module):
         signal = x.permute(0, 2, 3, 1).to(exact).contiguous()
         spectrum = torch.fft.rfft2(signal, dim=(1, 2), norm="ortho")
         spectrum = spectrum * torch.view_as_complex(self._filter(H, W).to(exact))
-        y = torch.fft.irfft2(spectrum, s=(H, W), dim=(1, 2), norm="ortho")
+        y: Tensor = torch.fft.irfft2(spectrum, s=(H, W), dim=(1, 2), norm="ortho")
         return y.contiguous().to(x.dtype).permute(0, 3, 1, 2)
 
     def _filter(self, H: int, W: int) -> Tensor:

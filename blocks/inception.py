@@ -13,7 +13,7 @@ from blocks.sizes import odd
 
 @register("mixer", "inception")
 class InceptionMixer(nn.Module):
-    """Inception depthwise convolution (InceptionNeXt, Yu et al., 2024, eq. 2 to 4).
+    """Inception depthwise convolution (InceptionNeXt, Yu et al., 2024, arXiv 2303.16900).
 
     G = floor(`branch` C) channels each are convolved depthwise with a `kernel` x `kernel` square, a row of
     1 x `band` and a column of `band` x 1; the other C - 3G pass by. Nothing mixes channels.
@@ -37,7 +37,7 @@ class InceptionMixer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, C, H, W)` -> `(B, C, H, W)`."""
-        same, square, row, column = x.split(self.splits, dim=1)
+        same, square, row, column = torch.split(x, self.splits, dim=1)
         return torch.cat([same, self.square(square), self.row(row), self.column(column)], dim=1)
 
     @staticmethod

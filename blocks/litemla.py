@@ -16,12 +16,12 @@ from blocks.tokens import to_map, to_tokens
 
 @register("mixer", "litemla")
 class ReLULinearAttention(nn.Module):
-    """Lightweight multi-scale linear attention (EfficientViT, Cai et al., 2023, eq. 2 and fig. 2).
+    """Lightweight multi-scale linear attention (EfficientViT, Cai et al., 2023, arXiv 2205.14756).
 
-    Y_i = relu(q_i) (sum_j relu(k_j) v_j^T) / (relu(q_i) . sum_j relu(k_j) + eps). The bare core has one scale.
-    With `kernel` = k a second one is formed: q, k and v each pass a depthwise k x k convolution and a linear
-    layer within each head, attend on their own, and both results are projected together. EfficientViT has
-    kernel 5, no biases in q, k, v, and a batch norm behind the projection (`batch_norm`).
+    Y_i = relu(q_i) (sum_j relu(k_j) v_j^T) / (relu(q_i) . sum_j relu(k_j) + eps). The bare core has one
+    scale. With `kernel` = k a second one is formed: q, k and v each pass a depthwise k x k convolution and a
+    linear layer within each head, attend on their own, and both results are projected together. EfficientViT
+    has kernel 5, no biases in q, k, v, and a batch norm behind the projection (`batch_norm`).
     MACs: 4NC^2 + 2NCd, d channels per head; with a second scale 5NC^2 + 7NCd + 3k^2 NC. The normaliser (the
     denominator) is element-wise work.
     """
@@ -61,7 +61,7 @@ class ReLULinearAttention(nn.Module):
     def _attend(self, qkv: Tensor) -> Tensor:
         """Attention of every head of every scale: `(B, N, scales 3C)` -> `(B, N, scales C)`."""
         N = qkv.shape[1]
-        q, k, v = qkv.unflatten(-1, (-1, 3, self.head_dim)).unbind(3)  # each (B, N, scales h, d)
+        q, k, v = qkv.view(*qkv.shape[:2], -1, 3, self.head_dim).unbind(3)  # each (B, N, scales h, d)
         q, k = F.relu(q), F.relu(k)
         # Means instead of sums (the factor 1/N cancels), so that half precision cannot overflow at large N;
         # at least float32 for the denominator, where eps would vanish.

@@ -16,10 +16,10 @@ from blocks.sizes import odd
 
 @register("mixer", "repmixer")
 class RepMixer(nn.Module):
-    """RepMixer (FastViT, Vasu et al., 2023, eq. 2 and 3): depthwise branches with batch norms, less the input.
+    """RepMixer (FastViT, Vasu et al., 2023, arXiv 2303.14189): depthwise branches less the input.
 
-    y = scale * (BN(depthwise k x k) + BN(depthwise 1 x 1) + BN(x) - BN(x)), each BN its own; the last one takes
-    back what the residual around a mixer adds. `layer_scale` is where the learned scale of each channel
+    y = scale * (BN(depthwise k x k) + BN(depthwise 1 x 1) + BN(x) - BN(x)), each BN its own; the last one
+    takes back what the residual around a mixer adds. `layer_scale` is where the learned scale of each channel
     starts (FastViT: 1e-5), none by default. FastViT has no norm before it. `folded` gives the one depthwise
     convolution that it is in evaluation.
     MACs: k^2 NC + NC; folded k^2 NC.
@@ -32,9 +32,10 @@ class RepMixer(nn.Module):
         padding = odd("kernel", kernel) // 2
         if layer_scale is not None and layer_scale <= 0:
             raise ValueError(f"layer_scale must be positive, got {layer_scale}")
-        wide = nn.Conv2d(dim, dim, kernel, padding=padding, groups=dim, bias=False)
-        self.wide = nn.Sequential(wide, BatchNorm(dim))
-        self.single = nn.Sequential(nn.Conv2d(dim, dim, 1, groups=dim, bias=False), BatchNorm(dim))
+        self.wide = nn.Conv2d(dim, dim, kernel, padding=padding, groups=dim, bias=False)
+        self.wide_norm = BatchNorm(dim)
+        self.single = nn.Conv2d(dim, dim, 1, groups=dim, bias=False)
+        self.single_norm = BatchNorm(dim)
         self.skip = BatchNorm(dim)
         self.minus = BatchNorm(dim)
         self.scale = (
@@ -43,27 +44,26 @@ class RepMixer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, C, H, W)` -> `(B, C, H, W)`."""
-        y: Tensor = self.wide(x) + self.single(x) + self.skip(x) - self.minus(x)
+        y: Tensor = self.wide_norm(self.wide(x)) + self.single_norm(self.single(x))
+        y = y + self.skip(x) - self.minus(x)
         return y if self.scale is None else self.scale * y
 
     def folded(self) -> nn.Conv2d:
         """The depthwise convolution with bias that gives the same in evaluation mode."""
-        conv = fold_after(self.wide[0], self.wide[1])
-        centre = fold_after(self.single[0], self.single[1])
-        weight, bias = conv.weight.detach().double(), _bias(conv) + _bias(centre)
-        at_centre = centre.weight.detach().double()
+        conv, centre = fold_after(self.wide, self.wide_norm), fold_after(self.single, self.single_norm)
+        bias, at_centre = _bias(conv) + _bias(centre), centre.weight.detach().double()
         for sign, norm in ((1, self.skip), (-1, self.minus)):
-            scale, shift = scale_and_shift(norm)
-            at_centre = at_centre + sign * scale.view_as(at_centre)
+            slope, shift = scale_and_shift(norm)
+            at_centre = at_centre + sign * slope.view_as(at_centre)
             bias = bias + sign * shift
-        weight = weight + F.pad(at_centre, [conv.kernel_size[0] // 2] * 4)
+        weight = conv.weight.detach().double() + F.pad(at_centre, [self.wide.kernel_size[0] // 2] * 4)
         if self.scale is not None:
             scale = self.scale.detach().double()
             weight, bias = weight * scale.unsqueeze(-1), bias * scale.flatten()
         with torch.no_grad():
             conv.weight.copy_(weight)
-            assert conv.bias is not None
-            conv.bias.copy_(bias)
+            if conv.bias is not None:
+                conv.bias.copy_(bias)
         return conv
 
     @staticmethod

@@ -16,12 +16,12 @@ from blocks.tokens import to_map, to_tokens
 
 @register("mixer", "shsa")
 class SingleHeadAttention(nn.Module):
-    """Single-head self-attention over the first channels (SHViT, Yun & Ro, 2024, eq. 1 to 3).
+    """Single-head self-attention over the first channels (SHViT, Yun & Ro, 2024, arXiv 2401.16456).
 
-    The first P = round(`partial` C) channels attend, with keys and queries of `qk_dim` = q numbers; the others
-    pass by. Both go through ReLU and one projection, which mixes them. SHViT's P is C/4.67 on average, its q
-    is 16; it also has a norm of one group on the attending channels (`prenorm`) and batch norms in place of
-    the biases (`batch_norm`).
+    The first P = round(`partial` C) channels attend, with keys and queries of `qk_dim` = q numbers; the
+    others pass by. Both go through ReLU and one projection, which mixes them. SHViT's P is C/4.67 on average,
+    its q is 16; it also has a norm of one group on the attending channels (`prenorm`) and batch norms in
+    place of the biases (`batch_norm`).
     MACs: NP(2q + P) + N^2 (q + P) + NC^2.
     """
 
@@ -47,9 +47,8 @@ class SingleHeadAttention(nn.Module):
         """`(B, C, H, W)` -> `(B, C, H, W)`."""
         H, W = x.shape[2:]
         first, rest = x[:, : self.attending], x[:, self.attending :]
-        q, k, v = to_tokens(self.qkv(self.prenorm(first))).split(
-            [self.qk_dim, self.qk_dim, self.attending], dim=-1
-        )
+        tokens = to_tokens(self.qkv(self.prenorm(first)))
+        q, k, v = torch.split(tokens, [self.qk_dim, self.qk_dim, self.attending], dim=-1)
         y = F.scaled_dot_product_attention(q.unsqueeze(1), k.unsqueeze(1), v.unsqueeze(1)).squeeze(1)
         out: Tensor = self.proj(F.relu(torch.cat([to_map(y, H, W), rest], dim=1)))
         return out

@@ -15,11 +15,11 @@ from blocks.sizes import expanded, odd
 
 @register("mixer", "star")
 class StarMixer(nn.Module):
-    """Star operation between two depthwise convolutions (StarNet, Ma et al., 2024, eq. 1 and fig. 3).
+    """Star operation between two depthwise convolutions (StarNet, Ma et al., 2024, arXiv 2403.19967).
 
-    depthwise k x k, then g(relu6(f1(y)) * f2(y)) with f1, f2 to e = `expand` times C channels and g back, then
-    depthwise k x k. StarNet is these with residual and nothing else (no norm before, no FFN behind), and has
-    batch norms behind the first convolution and behind g (`batch_norm`); its e is 3 or 4.
+    depthwise k x k, then g(relu6(f1(y)) * f2(y)) with f1, f2 to e = `expand` times C channels and g back,
+    then depthwise k x k. StarNet is these with residual and nothing else (no norm before, no FFN behind), and
+    has batch norms behind the first convolution and behind g (`batch_norm`); its e is 3 or 4.
     MACs: 3eNC^2 + 2k^2 NC.
     """
 

@@ -59,6 +59,11 @@ class WindowAttention(nn.Module):
         out: Tensor = self.proj(y)
         return out.permute(0, 3, 1, 2)
 
+    @staticmethod
+    def summary_size(dim: int, num_heads: int, tokens: int, *, size: int = 7, **_: object) -> int:
+        """Keys and values of a window, or of the map where it is smaller: 2w^2 C numbers."""
+        return 2 * min(size * size, tokens) * dim
+
     def _attend(self, qkv: Tensor, allowed: Tensor | None) -> Tensor:
         """Attention within windows: `(3, B, windows, h, L, d)` -> `(B, windows, h, L, d)` with L = size^2."""
         bias = self._bias().to(qkv.dtype)

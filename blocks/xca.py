@@ -15,11 +15,11 @@ from blocks.tokens import to_map, to_tokens
 
 @register("mixer", "xca")
 class CrossCovarianceAttention(nn.Module):
-    """Cross-covariance attention (XCiT, El-Nouby et al., 2021, eq. 2): which channel attends to which.
+    """Cross-covariance attention (XCiT, El-Nouby et al., 2021, arXiv 2106.09681): channels attend to channels.
 
-    In every head a d x d matrix softmax(t q^T k) mixes the channels of v, with q and k of unit length along the
-    tokens and a learned temperature t. Tokens exchange nothing but these d^2 numbers, so the order in N is
-    one; XCiT puts a local convolution behind it, which here is a block of its own.
+    In every head a d x d matrix softmax(t q^T k) mixes the channels of v, with q and k of unit length along
+    the tokens and a learned temperature t. Tokens exchange nothing but these d^2 numbers, so the order in N
+    is one; XCiT puts a local convolution behind it, which here is a block of its own.
     MACs: 4NC^2 + 2NCd, d channels per head.
     """
 

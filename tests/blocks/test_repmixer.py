@@ -27,10 +27,10 @@ def build(kernel=3, layer_scale=0.3):
 def test_equals_timm(image, same, height, width, kernel, training):
     block, twin = build(kernel).train(training), TimmRepMixer(6, kernel).double()
     names = {
-        "wide.0": "mixer.conv_kxk.0.conv",
-        "wide.1": "mixer.conv_kxk.0.bn",
-        "single.0": "mixer.conv_scale.conv",
-        "single.1": "mixer.conv_scale.bn",
+        "wide": "mixer.conv_kxk.0.conv",
+        "wide_norm": "mixer.conv_kxk.0.bn",
+        "single": "mixer.conv_scale.conv",
+        "single_norm": "mixer.conv_scale.bn",
         "skip": "mixer.identity",
         "minus": "norm.identity",
     }
@@ -52,8 +52,8 @@ def test_equals_torch_with_gradients_of_weights(image, same):
         return x * bn.weight.view(shape) + bn.bias.view(shape)
 
     def composition(x):
-        y = norm(block.wide[1], F.conv2d(x, block.wide[0].weight, padding=1, groups=6))
-        y = y + norm(block.single[1], x * block.single[0].weight.view(1, -1, 1, 1))
+        y = norm(block.wide_norm, F.conv2d(x, block.wide.weight, padding=1, groups=6))
+        y = y + norm(block.single_norm, x * block.single.weight.view(1, -1, 1, 1))
         return block.scale * (y + norm(block.skip, x) - norm(block.minus, x))
 
     same(block, composition, image(6, 7, 9))

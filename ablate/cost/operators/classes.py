@@ -62,14 +62,14 @@ _index_put_impl_ scatter scatter_ masked_select nonzero meshgrid _unsafe_index _
 split_with_sizes_copy split_copy permute_copy view_copy expand_copy transpose_copy _foreach_copy_
 _foreach_zero_ triu_indices tril_indices complex view_as_real_copy _nested_tensor_from_mask"""
 
-_POINTWISE = """floor_divide hardswish hardsigmoid hardtanh silu mish elu celu selu leaky_relu relu relu6 softplus
+_POINTWISE = """hardswish hardsigmoid hardtanh silu mish elu celu selu leaky_relu relu relu6 softplus
 threshold _fused_adamw_ _fused_adam_ _fused_sgd_ native_dropout native_dropout_backward
 _thnn_fused_lstm_cell _thnn_fused_gru_cell glu glu_backward _prelu_kernel _prelu_kernel_backward
 _fused_dropout rrelu_with_noise masked_fill masked_fill_ where clamp lerp addcmul addcdiv sigmoid_backward
 tanh_backward gelu_backward silu_backward threshold_backward hardtanh_backward hardsigmoid_backward
 hardswish_backward elu_backward leaky_relu_backward softplus_backward logit_backward mish_backward
 log_sigmoid_forward log_sigmoid_backward _weight_norm_interface _weight_norm_interface_backward
-_fake_quantize_per_tensor_affine"""
+_fake_quantize_per_tensor_affine floor_divide"""
 
 _REDUCTION = """sum mean amax amin max min argmax argmin aminmax all any prod var var_mean std std_mean norm
 linalg_vector_norm logsumexp nansum cumsum cumprod logcumsumexp cummax cummin _logcumsumexp _cummax_helper
