@@ -15,7 +15,7 @@ from blocks.tokens import to_map, to_tokens
 
 @register("mixer", "xca")
 class CrossCovarianceAttention(nn.Module):
-    """Cross-covariance attention (XCiT, El-Nouby et al., 2021, arXiv 2106.09681): channels attend to channels.
+    """Cross-covariance attention (XCiT, El-Nouby et al., 2021, arXiv 2106.09681): between channels.
 
     In every head a d x d matrix softmax(t q^T k) mixes the channels of v, with q and k of unit length along
     the tokens and a learned temperature t. Tokens exchange nothing but these d^2 numbers, so the order in N
