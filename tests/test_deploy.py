@@ -144,6 +144,7 @@ KEPT = {
     "weight read elsewhere": lambda m, x: m.norm(m.conv(x)) + m.conv.weight.sum(),
     "another dimension": lambda m, x: m.norm(m.conv(x).transpose(1, 2).contiguous()),
     "rows instead of channels": lambda m, x: m.linear(m.norm(x)),
+    "rows instead of channels, a view": lambda m, x: m.linear(m.norm(x).transpose(2, 3)),
     "part of the channels": lambda m, x: m.norm(m.conv(x).roll(1, 1)),
     "norm before and read twice": lambda m, x: m.conv(y := m.norm(x)) + y,
 }
