@@ -33,3 +33,8 @@ class ConvMixer(nn.Module):
         H, W = x.shape[2:]
         y = self.depthwise(to_map(F.gelu(self.expand(to_tokens(x))), H, W))
         return to_map(self.project(to_tokens(y)), H, W)
+
+    @staticmethod
+    def summary_size(dim: int, num_heads: int, tokens: int, **_: object) -> int:
+        """None: a token sees its neighbourhood alone."""
+        return 0

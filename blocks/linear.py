@@ -39,3 +39,8 @@ class LinearAttention(nn.Module):
         normaliser = (q * k.mean(1, keepdim=True)).sum(-1, keepdim=True)
         y = torch.einsum("bnhd,bhde->bnhe", q, context) / normaliser
         return to_map(self.proj(y.flatten(2)), H, W)
+
+    @staticmethod
+    def summary_size(dim: int, num_heads: int, tokens: int, **_: object) -> int:
+        """A d x d matrix for every head: Cd numbers."""
+        return dim * head_dim(dim, num_heads)

@@ -24,6 +24,11 @@ class PoolMixer(nn.Module):
         """`(B, C, H, W)` -> `(B, C, H, W)`."""
         return F.avg_pool2d(x, self.size, 1, self.size // 2, count_include_pad=False) - x
 
+    @staticmethod
+    def summary_size(dim: int, num_heads: int, tokens: int, **_: object) -> int:
+        """None: a token sees its neighbourhood alone."""
+        return 0
+
 
 @register("mixer", "identity")
 class IdentityMixer(nn.Module):
@@ -35,3 +40,8 @@ class IdentityMixer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """`(B, C, H, W)` -> `(B, C, H, W)`, the input itself."""
         return x
+
+    @staticmethod
+    def summary_size(dim: int, num_heads: int, tokens: int, **_: object) -> int:
+        """None: a token sees itself alone."""
+        return 0

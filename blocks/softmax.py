@@ -32,3 +32,8 @@ class SoftmaxAttention(nn.Module):
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each (B, h, N, d), a view
         y = F.scaled_dot_product_attention(q, k, v)
         return to_map(self.proj(y.transpose(1, 2).flatten(2)), H, W)
+
+    @staticmethod
+    def summary_size(dim: int, num_heads: int, tokens: int, **_: object) -> int:
+        """All keys and values: 2NC numbers."""
+        return 2 * tokens * dim

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isqrt
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -45,3 +47,10 @@ class SpatialReductionAttention(nn.Module):
         k, v = kv.permute(2, 0, 3, 1, 4).unbind(0)  # each (B, h, M, d), a view
         y = F.scaled_dot_product_attention(q, k, v)
         return to_map(self.proj(y.transpose(1, 2).reshape(B, H * W, C)), H, W)
+
+    @staticmethod
+    def summary_size(dim: int, num_heads: int, tokens: int, *, ratio: int = 2, **_: object) -> int:
+        """Keys and values after the reduction: 2MC numbers; M of a square map where N is a square."""
+        side = isqrt(tokens)
+        keys = (side // ratio) ** 2 if side * side == tokens else tokens // ratio**2
+        return 2 * max(1, keys) * dim

@@ -46,10 +46,11 @@ class WindowAttention(nn.Module):
         if any(shift):
             qkv = qkv.roll((-shift[0], -shift[1]), (1, 2))
         rows, columns = (H + pad[0]) // w, (W + pad[1]) // w
-        qkv = qkv.view(B, rows, w, columns, w, 3, self.num_heads, self.head_dim)
-        # (3, B, windows, h, w^2, d)
-        qkv = qkv.permute(5, 0, 1, 3, 6, 2, 4, 7).reshape(3, B, rows * columns, self.num_heads, w * w, -1)
-        y = self._attend(qkv, self._allowed(H, W, pad, shift, x.device))
+        # Taken apart before they are laid out anew: so the backward pass writes all three at once.
+        parts = qkv.view(B, rows, w, columns, w, 3, self.num_heads, self.head_dim).unbind(5)
+        shape = B, rows * columns, self.num_heads, w * w, self.head_dim
+        q, k, v = (part.permute(0, 1, 3, 5, 2, 4, 6).reshape(shape) for part in parts)
+        y = self._attend(q, k, v, self._allowed(H, W, pad, shift, x.device))
         y = y.view(B, rows, columns, self.num_heads, w, w, self.head_dim).permute(0, 1, 4, 2, 5, 3, 6)
         y = y.reshape(B, rows * w, columns * w, C)
         if any(shift):
@@ -59,16 +60,26 @@ class WindowAttention(nn.Module):
         out: Tensor = self.proj(y)
         return out.permute(0, 3, 1, 2)
 
-    def _attend(self, qkv: Tensor, allowed: Tensor | None) -> Tensor:
-        """Attention within windows: `(3, B, windows, h, L, d)` -> `(B, windows, h, L, d)` with L = size^2."""
-        bias = self._bias().to(qkv.dtype)
+    @staticmethod
+    def summary_size(dim: int, num_heads: int, tokens: int, *, size: int = 7, **_: object) -> int:
+        """Keys and values of a window, or of the map where it is smaller: 2w^2 C numbers."""
+        return 2 * min(size * size, tokens) * dim
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, allowed: Tensor | None) -> Tensor:
+        """Attention within windows: three `(B, windows, h, L, d)` -> the same with L = size^2."""
+        shape, bias = v.shape, self._bias().to(q.dtype)
         if allowed is None:  # windows are samples, the bias is shared
-            q, k, v = qkv.flatten(1, 2).unbind(0)
+            q, k, v = (t.flatten(0, 1) for t in (q, k, v))
             bias = bias.unsqueeze(0)
         else:  # windows are heads: each has its own mask, shared by the samples
-            q, k, v = qkv.flatten(2, 3).unbind(0)
+            q, k, v = (t.flatten(1, 2) for t in (q, k, v))
             bias = torch.where(allowed.unsqueeze(1), bias, -torch.inf).flatten(0, 1).unsqueeze(0)
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=bias).view(qkv.shape[1:])
+        if bias.is_cuda or not (bias.requires_grad and torch.is_grad_enabled()):
+            return F.scaled_dot_product_attention(q, k, v, attn_mask=bias).view(shape)
+        # On a CPU no fused kernel has a gradient for the bias. The explicit product that would be taken asks
+        # of every row whether it is empty, which costs a tenth of the training step; here none is.
+        scores = ((q * self.head_dim**-0.5) @ k.transpose(-1, -2)).add_(bias)
+        return (scores.softmax(-1).to(v.dtype) @ v).view(shape)
 
     def _bias(self) -> Tensor:
         """The bias of every pair (i, j) of a window's tokens, `(h, L, L)`: the table at offset i - j."""

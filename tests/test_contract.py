@@ -49,7 +49,7 @@ BODIES = {
     "bf16": "return x * (float('inf') if torch.is_autocast_enabled('cpu') else 1)",
     "torch.compile": "print('a side effect'); return x",
     "determinism": "self.calls += 1; return x + 1e-6 * self.calls",
-    "fully counted": "return x + torch.fft.fft2(x).real",
+    "fully counted": "return x + torch.linalg.pinv(x)[..., :1, :1]",
 }
 
 
@@ -71,7 +71,7 @@ def test_a_broken_clause_is_named(verdicts: dict[str, Verdict], clause: str) -> 
     assert verdicts[clause].detail
 
 
-class Spectral(nn.Module):
+class Decomposed(nn.Module):
     """A mixer whose work nobody has a rule for."""
 
     def __init__(self, dim: int):
@@ -79,13 +79,13 @@ class Spectral(nn.Module):
         self.scale = nn.Parameter(torch.ones(dim, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.fft.ifft2(torch.fft.fft2(x) * self.scale).real
+        return x * torch.linalg.svdvals(x).sum((-1,), keepdim=True).unsqueeze(-1) * self.scale
 
 
 def test_uncounted_operators_are_named() -> None:
-    blocks.register("mixer", "spectral_for_this_test")(Spectral)
-    found = uncounted_operators(BlockCall("spectral_for_this_test"))
-    assert any("fft" in name for name in found)
+    blocks.register("mixer", "decomposed_for_this_test")(Decomposed)
+    found = uncounted_operators(BlockCall("decomposed_for_this_test"))
+    assert any("svd" in name for name in found)
     assert uncounted_operators(BlockCall("softmax")) == ()
 
 

@@ -108,7 +108,6 @@ def test_operators(name, function, macs) -> None:
 @pytest.mark.parametrize(
     ("function", "operator"),
     [
-        (lambda m, x: torch.fft.rfft2(x).real, "aten._fft_r2c"),
         (lambda m, x: torch.cdist(x[0], x[0]), "aten._cdist_forward"),
         (lambda m, x: torch.linalg.svdvals(x), "aten._linalg_svd"),
         (lambda m, x: F.bilinear(x, x, torch.zeros(4, 8, 8, device=x.device)), "aten._trilinear"),

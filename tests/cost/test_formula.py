@@ -38,7 +38,7 @@ def test_known_formulas(name: str, macs: str, params: str | None) -> None:
 
 def test_orders_are_read_off_the_formula() -> None:
     orders = {name: formulas(name, ("macs",))["macs"].order for name in blocks.names("mixer", "block")}
-    assert {name for name, order in orders.items() if order == "O(N^2)"} == {"softmax", "sra"}
+    assert {name for name, order in orders.items() if order == "O(N^2)"} == {"softmax", "sra", "shsa"}
     assert orders["key_only"] == orders["linear"] == orders["window"] == "O(N)"
     for gate in ("window", "global", "decay"):
         call = BlockCall("key_only", (("gate", gate),))
@@ -58,6 +58,9 @@ def test_formula_equals_a_count_elsewhere(name: str) -> None:
     run_pass(mode, module.eval(), image, False, "fused")
     counted = vars(mode.total) | {"params": sum(parameter.numel() for parameter in module.parameters())}
     for quantity, formula in formulas(name, ("macs", "params", "elementwise", "activations")).items():
+        if (name, quantity) == ("gfnet", "elementwise"):  # N log N
+            assert formula.expression is None
+            continue
         assert formula.expression is not None
         assert formula.expression.subs({N: height * width, C: dim}) == counted[quantity]
 

@@ -13,6 +13,8 @@ blocks can be compared by what they move out of the matrix products:
 | softmax, log-softmax | 5 per element (maximum, difference, exponential, sum, quotient); backward 4 |
 | layer, group, RMS norm | 5 per element (mean, difference, squares, scale, affine); backward 8 |
 | batch norm | 2 per element (scale and shift), 5 in training; backward 8 |
+| Fourier transform of n numbers | 5 n log2 n complex, half of that real, see `fourier` |
+| product of complex numbers | 6 per element; other pointwise work on them 2 |
 | fused attention | as unfused: 1 per element of query and key, 5 per score (6 masked); backward 4 per score |
 """
 
@@ -28,6 +30,8 @@ import torch
 from torch._ops import OpOverload
 from torch.utils._pytree import tree_leaves
 
+from ablate.cost.operators.fourier import transform_operations
+
 
 class Work(Enum):
     """The class of an operator that has no counting rule."""
@@ -38,6 +42,7 @@ class Work(Enum):
     REDUCTION = "reduction"
     PRICED = "priced"  # a constant per element, see `_PRICES`
     POOL = "pool"
+    TRANSFORM = "transform"  # fast Fourier transforms
     UNKNOWN = "unknown"
 
 
@@ -64,7 +69,7 @@ _fused_dropout rrelu_with_noise masked_fill masked_fill_ where clamp lerp addcmu
 tanh_backward gelu_backward silu_backward threshold_backward hardtanh_backward hardsigmoid_backward
 hardswish_backward elu_backward leaky_relu_backward softplus_backward logit_backward mish_backward
 log_sigmoid_forward log_sigmoid_backward _weight_norm_interface _weight_norm_interface_backward
-_fake_quantize_per_tensor_affine"""
+_fake_quantize_per_tensor_affine floor_divide"""
 
 _REDUCTION = """sum mean amax amin max min argmax argmin aminmax all any prod var var_mean std std_mean norm
 linalg_vector_norm logsumexp nansum cumsum cumprod logcumsumexp cummax cummin _logcumsumexp _cummax_helper
@@ -108,6 +113,8 @@ _POOLS = """avg_pool1d avg_pool2d avg_pool2d_backward max_pool2d max_pool2d_with
 max_pool2d_with_indices_backward _adaptive_avg_pool2d _adaptive_avg_pool2d_backward adaptive_max_pool2d
 adaptive_max_pool2d_backward"""
 
+_TRANSFORMS = "_fft_c2c _fft_r2c _fft_c2r"
+
 _BY_NAME: dict[str, Work] = {
     name: work
     for work, names in (
@@ -117,6 +124,7 @@ _BY_NAME: dict[str, Work] = {
         (Work.REDUCTION, _REDUCTION.split()),
         (Work.PRICED, list(_PRICES)),
         (Work.POOL, _POOLS.split()),
+        (Work.TRANSFORM, _TRANSFORMS.split()),
     )
     for name in names
 }
@@ -151,7 +159,9 @@ def elementwise(op: OpOverload, out: Any, args: tuple[Any, ...], kwargs: dict[st
     """Element-wise operations of one call, by the price list above; 0 for other operators."""
     work = classify(op)
     if work is Work.POINTWISE:
-        return sum(tensor.numel() for tensor in tensors(out))
+        return sum(tensor.numel() * _per_element(op, tensor) for tensor in tensors(out))
+    if work is Work.TRANSFORM:
+        return transform_operations(op.overloadpacket.__name__, out, args)
     if work is Work.REDUCTION:
         return max((tensor.numel() for tensor in tensors(args)), default=0)
     if work is Work.POOL:
@@ -164,6 +174,12 @@ def elementwise(op: OpOverload, out: Any, args: tuple[Any, ...], kwargs: dict[st
     if name.startswith("_scaled_dot_product_"):
         return _attention(name, args, kwargs)
     return 0
+
+
+def _per_element(op: OpOverload, out: torch.Tensor) -> int:
+    if not out.is_complex():
+        return 1
+    return 6 if op.overloadpacket.__name__ in ("mul", "mul_") else 2
 
 
 def _attention(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:

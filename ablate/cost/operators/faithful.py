@@ -36,9 +36,9 @@ def _batch_norm_evaluated(out: Any, args: tuple[Any, ...]) -> Any:
 
 
 def _batch_norm_backward(out: Any, args: tuple[Any, ...]) -> Any:
-    """The gradient is laid out as the input, whatever the layout of the incoming gradient."""
-    if out[0] is None:
-        return out
+    """The gradient is laid out as the input, whatever the layout of the incoming one; none unless wanted."""
+    if out[0] is None or not args[9][0]:
+        return (None, *out[1:])
     return (torch.empty_like(out[0], memory_format=suggest_memory_format(args[1])), *out[1:])
 
 
