@@ -88,13 +88,9 @@ class Comparison:
     def from_json(cls, data: Mapping[str, Any]) -> Comparison:
         """The comparison that `to_json` wrote."""
         numbers = {"mean", "sd", "low", "high", "p", "p_corrected", "p_equivalent"}
-        return cls(
-            **{
-                key: math.nan if key in numbers and value is None else value
-                for key, value in data.items()
-                if key != "verdict"
-            }
-        )
+        kept: dict[str, Any] = {key: value for key, value in data.items() if key != "verdict"}
+        lost = {key: math.nan for key in numbers if kept.get(key) is None}
+        return cls(**{**kept, **lost})
 
 
 @dataclass(frozen=True)
@@ -149,8 +145,8 @@ def compare_ratios(
     logs = [{key: math.log(value) for key, value in sample.items()} for sample in (a, b)]
     bound = None if margin is None else math.log1p(_positive(margin))
     found = contrast([(1.0, logs[0]), (-1.0, logs[1])], bound, lower_is_better=lower_is_better)
-    ends = {key: _exp(getattr(found, key)) for key in ("mean", "low", "high")}
-    return replace(found, margin=margin, no_difference=1.0, **ends)
+    mean, low, high = (_exp(log) for log in (found.mean, found.low, found.high))
+    return replace(found, mean=mean, low=low, high=high, margin=margin, no_difference=1.0)
 
 
 def contrast(
