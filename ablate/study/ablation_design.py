@@ -46,10 +46,9 @@ def count_mistake(design: DesignName, count: int) -> Mistake | None:
         return Mistake(f"the design {design!r} needs {least} changes at least, got {count}", ("design",))
     rows = {"full": 2**count, "half": 2 ** max(count - 1, 0)}.get(design, 0)
     if rows > MOST_ROWS:
-        smaller = (
-            "'half' or 'leave-one-out'" if design == "full" and rows == 2 * MOST_ROWS else "'leave-one-out'"
-        )
-        message = f"the design {design!r} of {count} changes has {rows} layouts, {MOST_ROWS} at most; take {smaller}"
+        smaller = "'half'" if design == "full" and rows == 2 * MOST_ROWS else "'leave-one-out'"
+        message = f"the design {design!r} of {count} changes has {rows} layouts, {MOST_ROWS} at most"
+        message += f"; take {smaller}"
         return Mistake(message, ("design",))
     return None
 
