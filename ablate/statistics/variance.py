@@ -48,6 +48,35 @@ class Component:
         }
 
 
+@dataclass(frozen=True)
+class VarianceRun:
+    """One run of the design: the component that varies alone (or `everything`), its group, and all seeds."""
+
+    varies: str
+    group: int
+    seeds: Mapping[str, int]
+
+
+def variance_runs(components: Sequence[str], runs: int, groups: int = 1) -> tuple[VarianceRun, ...]:
+    """The runs that the components need: `runs` in which everything varies, and `runs` in each group of each
+    component, in which only its seed varies.
+
+    Seeds are chosen so that some runs serve twice: the first run of a component's group is the run of
+    `everything` with the group's number. Raises `ValueError` for fewer than two runs or no group.
+    """
+    if runs < 2 or groups < 1:
+        raise ValueError(f"need two runs and one group at least, got {runs} and {groups}")
+    out = [VarianceRun(EVERYTHING, 0, dict.fromkeys(components, i)) for i in range(runs)]
+    for name in components:
+        for group in range(groups):
+            for i in range(runs):
+                # the varied seed starts at the group's own value, and goes on where no group has been
+                own = group if i == 0 else runs + groups + group * runs + i
+                seeds = {**dict.fromkeys(components, group), name: own}
+                out.append(VarianceRun(name, group, seeds))
+    return tuple(out)
+
+
 def variance_components(
     everything: Sequence[float], alone: Mapping[str, Sequence[Sequence[float]]]
 ) -> tuple[Component, ...]:

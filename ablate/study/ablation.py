@@ -104,6 +104,16 @@ class AblationSettings(Model):
     )
 
 
+AblationValue: TypeAlias = Annotated[
+    Any,
+    PlainValidator(
+        lambda value: value,
+        json_schema_input_type=AblationSettings | list[AblationSettings] | dict[str, AblationSettings],
+    ),
+]
+"""The type of the key `ablation` in a study file's model: `read_settings` does the checking, with paths."""
+
+
 def read_settings(value: Any) -> tuple[dict[tuple[str | int, ...], AblationSettings], list[Mistake]]:
     """The ablations of the value of `ablation:`, by their paths in it, and what is wrong with the others.
 

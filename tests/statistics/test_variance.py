@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ablate.statistics.variance import EVERYTHING, variance_components
+from ablate.statistics.variance import EVERYTHING, variance_components, variance_runs
 
 TRUE = {"weights": 0.3, "order": 0.2, "augmentation": 0.1}
 
@@ -57,3 +57,21 @@ def test_single_runs_have_no_spread():
     assert found[0].to_json()["share"] is None
     with pytest.raises(ValueError, match="finite"):
         variance_components([1.0, math.nan], {})
+
+
+def test_the_design_holds_all_but_one_fixed():
+    names = ("weights", "order", "split")
+    runs = variance_runs(names, 4, groups=2)
+    assert len(runs) == 4 + 3 * 2 * 4
+    for name in names:
+        for group in range(2):
+            rows = [run.seeds for run in runs if (run.varies, run.group) == (name, group)]
+            assert len({row[name] for row in rows}) == 4
+            assert all(len({row[other] for row in rows}) == 1 for other in names if other != name)
+    everything = [run.seeds for run in runs if run.varies == EVERYTHING]
+    assert all(len({row[name] for row in everything}) == 4 for name in names)
+    assert runs[4].seeds == runs[0].seeds  # one cell, twice used
+    assert len({tuple(run.seeds.values()) for run in runs}) == len(runs) - 3 * 2
+    for wrong in ((1, 1), (3, 0)):
+        with pytest.raises(ValueError, match="two runs"):
+            variance_runs(names, *wrong)

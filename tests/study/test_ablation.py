@@ -7,13 +7,15 @@ import subprocess
 import sys
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from ablate.layout import Layout
-from ablate.study.ablation import DESIGNS
+from ablate.study.ablation import DESIGNS, AblationValue
 from ablate.study.ablation_design import aliases, count_mistake, design_rows, full_factorial, half_factorial
 from ablate.study.ablation_layouts import Ablations, make_ablations
 
@@ -351,3 +353,16 @@ def test_without_checks_torch_stays_out():
         "assert 'torch' not in sys.modules and 'pyDOE3' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_schema_for_editors_knows_changes_and_designs():
+    class File(BaseModel):
+        ablation: AblationValue = None
+
+    schema = File.model_json_schema()
+    one = {"base": "a", "changes": {"x": {"arguments": {"conv": {"kernel": 7}}, "stages": [1]}}}
+    for value in (one, [one], {"first": one}):
+        jsonschema.validate({"ablation": value}, schema)
+    for wrong in ({"base": "a"}, {**one, "design": "halves"}, {**one, "changes": {"x": {"sets": {}}}}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({"ablation": wrong}, schema)
