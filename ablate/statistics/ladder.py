@@ -208,7 +208,7 @@ def side_at(a: Ladder, b: Ladder, at: float) -> int:
 
 
 def _jackknife(left_out: Sequence[float]) -> float:
-    """Half of the 95 % t interval, from the estimates without each seed: Tukey's variance of the jackknife."""
+    """Half of the 95 % t interval from the estimates without each seed, by Tukey's jackknife variance."""
     n = len(left_out)
     squares = float(np.square(np.subtract(left_out, np.mean(left_out))).sum())
     return t_quantile(n - 1) * math.sqrt((n - 1) / n * squares)

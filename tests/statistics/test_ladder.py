@@ -177,7 +177,7 @@ def test_the_jackknife_is_tukeys():
 
 
 def test_equal_layouts_are_seldom_told_apart():
-    """Eight of fifty would be what the bootstrap alone does with four sizes and three seeds."""
+    """The bootstrap alone told 13 of 80 such pairs apart."""
     claims = 0
     for study in range(12):
         pair = {
