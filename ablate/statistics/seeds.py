@@ -10,14 +10,21 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from scipy.special import stdtrit  # the quantile alone: scipy.stats takes a second to import
+from ablate.statistics.student import CONFIDENCE, t_quantile
 
-CONFIDENCE = 0.95
-
-
-def t_quantile(freedom: float, confidence: float = CONFIDENCE) -> float:
-    """The two-sided quantile of Student's t: 12.7 for 1 degree of freedom, 4.30 for 2."""
-    return float(stdtrit(freedom, (1 + confidence) / 2))
+__all__ = [
+    "CONFIDENCE",
+    "Difference",
+    "Summary",
+    "paired_difference",
+    "pooled_sd",
+    "resolvable_difference",
+    "resolved",
+    "seeds_needed",
+    "summarize",
+    "t_quantile",
+    "unpaired_difference",
+]
 
 
 @dataclass(frozen=True)
