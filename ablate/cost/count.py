@@ -20,6 +20,7 @@ from ablate.cost.operators.eager import eager
 from ablate.cost.operators.kernel import Kernel, attention_kernel
 from ablate.cost.operators.quantised import packed_parameters
 from ablate.cost.operators.replica import stand_in
+from ablate.cost.operators.script import unseen_operators
 from ablate.cost.operators.within import tensors_within
 from ablate.errors import AblateError
 
@@ -182,7 +183,7 @@ def _count(
     return Count(
         **vars(mode.total),
         params=sum(parameter.numel() for parameter in module.parameters()) + packed_parameters(module),
-        uncounted=tuple(sorted(mode.uncounted)),
+        uncounted=tuple(sorted({*mode.uncounted, *unseen_operators(module)})),
         recomputed=mode.recomputed,
         by_module=mode.by_module,
         by_operator=mode.by_operator,

@@ -19,6 +19,9 @@ from ablate.cost.operators.classes import Work, classify, elementwise, elements,
 from ablate.cost.operators.faithful import execute
 from ablate.cost.operators.rules import RULES, rule_of
 
+_CHECKPOINT = "CheckpointFunctionBackward"  # the reentrant variant's node
+_RECOMPUTATION = "_recomputation_hook"  # what the other variant keeps open meanwhile
+
 Phase: TypeAlias = Literal["forward", "backward", "recomputed"]
 
 
@@ -48,8 +51,9 @@ class CountingMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds up the work of every operator that is dispatched while it is entered.
 
     `track(module)` attributes the work to the module's submodules too, by their paths. While `backward` is
-    set, operators that run with gradients enabled are *recomputation* (`torch.utils.checkpoint`): autograd
-    itself works without. They are kept apart and are no part of `total`.
+    set, forward work is *recomputation* (`torch.utils.checkpoint`): what runs with gradients enabled, which
+    autograd itself never does, inside of a module or for a checkpoint inside of another. It is kept apart and
+    is no part of `total`.
     """
 
     supports_higher_order_operators = True
@@ -82,14 +86,22 @@ class CountingMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _phase(self) -> Phase:
         if not self.backward:
             return "forward"
-        return "recomputed" if torch.is_grad_enabled() else "backward"
+        if torch.is_grad_enabled() or len(self._path) > 1:
+            return "recomputed"
+        node: Any = torch._C._current_autograd_node()
+        hooks: Any = torch._C._autograd._top_saved_tensors_default_hooks(False)
+        nested = (node is not None and node.name() == _CHECKPOINT) or (
+            hooks is not None and hooks[0].__qualname__.startswith(_RECOMPUTATION)
+        )
+        return "recomputed" if nested else "backward"
 
     def _add(self, rule: Any, func: Any, out: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         phase = self._phase()
         kind = func.overloadpacket if isinstance(func, OpOverload) else func
         tally = self._tallies.setdefault((self._path[-1], phase, kind), [0, 0, 0, 0])
         if rule is not None:
-            tally[0] += rule(out, *args, **kwargs)
+            named = {name: value for name, value in kwargs.items() if name != "out"} if kwargs else kwargs
+            tally[0] += rule(out, *args, **named)
             if phase == "forward":
                 tally[3] += elements(next(tensors(out)))
         if not isinstance(func, OpOverload):

@@ -49,6 +49,8 @@ class Call:
             return cls((), inputs, "these inputs")
         if isinstance(inputs, torch.Tensor) or _is_shape(inputs):
             return cls((inputs,), {}, "this input")
+        if not isinstance(inputs, Iterable):
+            raise AblateError(f"inputs are tensors or shapes, or a mapping of them, not {inputs!r}")
         return cls(tuple(inputs), {}, "these inputs")
 
     def make(self, device: str, dtype: torch.dtype) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -141,6 +141,14 @@ def _rnn_layer(out: Any, x: Any, *weights: Any, **_: Any) -> int:
     return int(tokens * (weights[0].numel() + weights[1].numel()))
 
 
+def _rnn_layer_backward(out: Any, x: Any, *args: Any, **_: Any) -> int:
+    """Weights' gradients for each token, and those of its input and of the state before it where wanted."""
+    inputs, hidden, state = args[0].numel(), args[1].numel(), args[4]
+    tokens = prod(x.shape[:-1])
+    before = tokens - (0 if state.requires_grad else x.shape[1])
+    return int(tokens * (inputs + hidden) + tokens * inputs * x.requires_grad + before * hidden)
+
+
 def _rnn(out: Any, x: Any, weights: Sequence[Any], *_: Any, **__: Any) -> int:
     """Every matrix of a recurrent net once for each token."""
     return prod(x.shape[:-1]) * sum(weight.numel() for weight in weights if weight.dim() > 1)
@@ -240,6 +248,7 @@ CONTRACTIONS: dict[str, Formula] = {
     **dict.fromkeys(("affine_grid_generator", "cudnn_affine_grid_generator"), _affine_grid),
     "cudnn_affine_grid_generator_backward": _affine_grid_backward,
     "mkldnn_rnn_layer": _rnn_layer,
+    "mkldnn_rnn_layer_backward": _rnn_layer_backward,
     **dict.fromkeys(("_cudnn_rnn", "miopen_rnn"), _rnn),
     **{
         f"_scaled_dot_product_{kind}": attention

@@ -13,8 +13,11 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
+import torch.nn.functional as F
+from torch.utils._pytree import tree_map
 
 from ablate.cost.operators import flex
+from ablate.cost.operators.complex import in_four
 
 
 def _cond(predicate: Any, true_branch: Any, false_branch: Any, operands: Any) -> Any:
@@ -27,6 +30,20 @@ def _while_loop(condition: Any, body: Any, carried: Any, additional: Any = ()) -
     return carried
 
 
+def _map(function: Any, mapped: Any, others: Any) -> Any:
+    results = [function(*items, *others) for items in zip(*mapped, strict=True)]
+    return tree_map(lambda *items: torch.stack(items), *results)
+
+
+def _scan(step: Any, start: Any, scanned: Any, additional: Any = (), *_: Any) -> Any:
+    carried, results = list(start), []
+    for items in zip(*scanned, strict=True):
+        both = list(step(*carried, *items, *additional))
+        carried = both[: len(carried)]
+        results.append(both[len(carried) :])
+    return (*carried, *(torch.stack(items) for items in zip(*results, strict=True)))
+
+
 def _uncompiled(model: Any = None, **_: Any) -> Any:
     return model if model is not None else lambda function: function
 
@@ -34,15 +51,23 @@ def _uncompiled(model: Any = None, **_: Any) -> Any:
 _HIGHER_ORDER: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("torch._higher_order_ops.cond", "cond_op", _cond),
     ("torch._higher_order_ops.while_loop", "while_loop_op", _while_loop),
+    ("torch._higher_order_ops.map", "map_impl", _map),
+    ("torch._higher_order_ops.scan", "scan_op", _scan),
     ("torch.nn.attention.flex_attention", "flex_attention_hop", flex.flex_attention),
     ("torch.nn.attention.flex_attention", "_validate_device", lambda *_: None),
+)
+
+_CONVOLUTIONS = tuple(
+    (module, name, in_four(getattr(module, name)))
+    for module in (torch, F)
+    for name in (f"conv{transposed}{size}d" for transposed in ("", "_transpose") for size in (1, 2, 3))
 )
 
 
 @contextmanager
 def eager() -> Iterator[None]:
     """Nothing is compiled while the context is open; what is compiled already runs uncompiled."""
-    changes = [(torch, "compile", _uncompiled)]
+    changes: list[tuple[Any, str, Any]] = [(torch, "compile", _uncompiled), *_CONVOLUTIONS]
     changes += [(sys.modules[at], name, twin) for at, name, twin in _HIGHER_ORDER if at in sys.modules]
     originals = [getattr(module, name) for module, name, _ in changes]
     # Where nothing was compiled yet, torch._dynamo is not there, and importing it takes seconds.

@@ -107,8 +107,7 @@ HIDDEN: dict[str, str] = {
         _LAPACK,
     ),
     **dict.fromkeys(
-        """_lstm_mps lstm_mps_backward _cudnn_rnn_backward miopen_rnn_backward
-        mkldnn_rnn_layer_backward""".split(),
+        """_lstm_mps lstm_mps_backward _cudnn_rnn_backward miopen_rnn_backward""".split(),
         "a whole recurrent layer in one call, whose arguments do not say which products it makes",
     ),
     "_cslt_sparse_mm_search": "times several kernels of the same product against each other",

@@ -32,15 +32,20 @@ def packed_tensors(packed: Any) -> Iterator[torch.Tensor]:
                 return
 
 
+def packed_objects(module: nn.Module) -> Iterator[torch.ScriptObject]:
+    """The packed objects that a module's layers keep, each once."""
+    seen: set[int] = set()
+    for layer in module.modules():
+        if not isinstance(layer, torch.jit.ScriptModule):
+            for value in vars(layer).values():
+                if isinstance(value, torch.ScriptObject) and id(value) not in seen:
+                    seen.add(id(value))
+                    yield value
+
+
 def packed_parameters(module: nn.Module) -> int:
     """Elements of the weights and biases that a module's layers keep packed, which are no `nn.Parameter`."""
-    packed = {
-        id(value): value
-        for layer in module.modules()
-        for value in vars(layer).values()
-        if isinstance(value, torch.ScriptObject)
-    }
-    return sum(tensor.numel() for value in packed.values() for tensor in packed_tensors(value))
+    return sum(tensor.numel() for packed in packed_objects(module) for tensor in packed_tensors(packed))
 
 
 def _weight(packed: Any) -> torch.Tensor:

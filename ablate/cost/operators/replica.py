@@ -17,6 +17,9 @@ import torch
 from torch import nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter, is_lazy
 
+from ablate.cost.operators.quantised import packed_objects
+from ablate.cost.operators.within import captured
+
 
 class NeedsData(Exception):
     """A module holds what has no form without data: compiled code, packed weights, sparse tensors."""
@@ -56,10 +59,26 @@ def _compiled(module: nn.Module) -> bool:
     return any(isinstance(layer, torch.jit.ScriptModule) for layer in module.modules())
 
 
-def _packed(module: nn.Module) -> bool:
-    return any(
-        isinstance(value, torch.ScriptObject) for layer in module.modules() for value in vars(layer).values()
-    )
+def _captures(module: nn.Module) -> bool:
+    """Whether a function that it holds (an attribute, a hook) has hold of a module or tensor of its own.
+
+    A copy of the module would run the original through it.
+    """
+    for layer in module.modules():
+        for value in vars(layer).values():
+            held = value.values() if isinstance(value, dict) else (value,)
+            for function in held:
+                if isinstance(function, types.FunctionType) and any(
+                    isinstance(item, (nn.Module, torch.Tensor)) for item in captured(function)
+                ):
+                    return True
+    return False
+
+
+def _without_data(module: nn.Module) -> bool:
+    return all(tensor.is_meta for tensor in (*module.parameters(), *module.buffers()))
+
+
 
 
 def _copied(module: nn.Module, device: str) -> nn.Module:
@@ -79,9 +98,9 @@ def stand_in(module: nn.Module, device: str) -> Iterator[nn.Module]:
 
     Raises `NeedsData` for `meta` where the module cannot be without data.
     """
-    if device == "meta" and (_compiled(module) or _packed(module)):
+    if device == "meta" and (any(packed_objects(module)) or (_compiled(module) and not _without_data(module))):
         raise NeedsData("it holds TorchScript or packed weights")
-    if device == "meta" or _compiled(module):
+    if (device == "meta" and not _captures(module)) or _compiled(module):
         try:
             twin = _copied(module, device)
         except NeedsData:
@@ -148,6 +167,9 @@ class _Loan:
     def _function(self, function: types.FunctionType) -> None:
         if function.__module__ is not None and function.__module__.partition(".")[0] == "torch":
             return
+        for item in captured(function):
+            if isinstance(item, nn.Module):  # a global one has no cell to be exchanged in
+                self.lend(item)
         for cell in function.__closure__ or ():
             try:
                 held = cell.cell_contents

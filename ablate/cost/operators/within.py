@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import torch
 from torch import nn
 
-_OPAQUE = (str, bytes, int, float, complex, bool, type, types.ModuleType, torch.dtype, torch.device, nn.Module)
+_OPAQUE = (str, bytes, int, float, complex, range, type, types.ModuleType, torch.dtype, torch.device, nn.Module)
 
 
 def tensors_within(value: Any) -> Iterator[torch.Tensor]:
@@ -35,7 +35,7 @@ def tensors_within(value: Any) -> Iterator[torch.Tensor]:
 def _contents(item: Any) -> Iterator[Any]:
     if isinstance(item, Mapping):
         yield from item.values()
-    elif isinstance(item, (list, tuple, Set)):
+    elif isinstance(item, (Sequence, Set)):
         yield from item
     elif isinstance(item, functools.partial):
         yield from (item.func, *item.args, *item.keywords.values())
@@ -51,11 +51,14 @@ def _contents(item: Any) -> Iterator[Any]:
 
 
 def captured(function: types.FunctionType) -> Iterator[Any]:
-    """What a function's closure and its defaults hold."""
+    """What a function's closure and its defaults hold, and the modules among the globals that it names."""
     for cell in function.__closure__ or ():
         try:
             yield cell.cell_contents
         except ValueError:  # not filled yet
             continue
+    for name in function.__code__.co_names:
+        if isinstance(function.__globals__.get(name), nn.Module):
+            yield function.__globals__[name]
     yield from function.__defaults__ or ()
     yield from (function.__kwdefaults__ or {}).values()
