@@ -205,6 +205,7 @@ CONTRACTIONS: dict[str, Formula] = {
     "_deform_conv2d_backward": _deform_backward,
     **dict.fromkeys(("mm", "bmm", "_int_mm", "_sparse_mm", "_scaled_mm", "_scaled_mm_v2", "hspmm"), product),
     **dict.fromkeys(("_sparse_sparse_matmul", "_sparse_mm_reduce_impl", "_cslt_sparse_mm"), product),
+    "_foreach_mm": lambda out, xs, ys, **k: sum(product(None, x, y) for x, y in zip(xs, ys, strict=True)),
     "_sparse_semi_structured_mm": lambda out, x, meta, y, **k: int(x.numel() * y.shape[-1]),
     "_sparse_semi_structured_addmm": lambda out, bias, x, meta, y, **k: int(x.numel() * y.shape[-1]),
     "_sparse_semi_structured_linear": lambda out, x, weight, *a, **k: int(
