@@ -55,6 +55,7 @@ def causal(device) -> object:
     return create_block_mask(lambda b, h, i, j: i >= j, None, None, 64, 64, device=device)
 
 
+@pytest.mark.filterwarnings("ignore:flex_attention called")
 @pytest.mark.parametrize(
     "model",
     [
@@ -155,6 +156,7 @@ def test_graphs_exported_and_traced() -> None:
         assert count(model, 32, training=True).macs == 3 * BLOCK - KERNEL
 
 
+@pytest.mark.filterwarnings("ignore:Using .torch.compile")
 def test_compiled_parts() -> None:
     product = torch.compile(lambda x, weight: torch.nn.functional.linear(x, weight))
 
