@@ -2,45 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import random
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
-from torch._ops import HigherOrderOperator, OpOverload
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.nn.parameter import is_lazy
 
+from ablate.cost.counting import CountingMode, Tally
+from ablate.cost.inputs import Call, Inputs, Resolution, image_dtypes, image_size
 from ablate.cost.operators.batch_norm import single_values
-from ablate.cost.operators.classes import Work, classify, elementwise, moved_bytes, tensors
-from ablate.cost.operators.faithful import execute
+from ablate.cost.operators.eager import eager
 from ablate.cost.operators.kernel import Kernel, attention_kernel
-from ablate.cost.operators.replica import meta_replica, real_replica
-from ablate.cost.operators.rules import RULES
+from ablate.cost.operators.quantised import packed_parameters
+from ablate.cost.operators.replica import stand_in
+from ablate.cost.operators.script import unseen_operators
+from ablate.cost.operators.within import tensors_within
 from ablate.errors import AblateError
 
+__all__ = ["Count", "CountingMode", "NoEnd", "Tally", "count", "run_pass"]
 
-@dataclass(frozen=True)
-class Tally:
-    """Work of some operators: MACs of contractions, and element-wise operations as priced by
-    `ablate.cost.operators.classes`.
-    """
 
-    macs: int = 0
-    elementwise: int = 0
-    bytes: int = 0  # read and written by all operators, bytes
-    activations: int = (
-        0  # output elements of contractions (convolution, matmul, attention) in the forward pass
-    )
-
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(
-            self.macs + other.macs,
-            self.elementwise + other.elementwise,
-            self.bytes + other.bytes,
-            self.activations + other.activations,
-        )
+class NoEnd(AblateError):
+    """A training step of a module whose output no gradient can start from."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +37,10 @@ class Count(Tally):
 
     params: int = 0
     uncounted: tuple[str, ...] = ()  # operators without a rule that may hide contractions, by name
+    recomputed: int = 0  # MACs of checkpointed forward work done again in training; no part of `macs`
     by_module: dict[str, Tally] = field(default_factory=dict)  # forward pass, by module path; "" is the whole
-    device: str = "meta"  # "cpu" where the module had to be run on real data
+    by_operator: dict[str, Tally] = field(default_factory=dict)  # of all that is counted, by operator name
+    ran_on: str = "meta"  # "cpu" where the module had to be run on real data
 
     @property
     def flops(self) -> int:
@@ -58,163 +48,171 @@ class Count(Tally):
         return 2 * self.macs
 
 
-class CountingMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up the work of every operator that is dispatched while it is entered.
-
-    `track(module)` attributes the work to the module's submodules too, by their paths.
-    """
-
-    supports_higher_order_operators = True
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.backward = False
-        self.uncounted: dict[str, None] = {}
-        self._tallies: dict[tuple[str, bool], list[int]] = {}
-        self._path = [""]
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        if isinstance(func, HigherOrderOperator):
-            out = func(*args, **kwargs)
-            self._add(RULES.get(func), func, out, args, kwargs)
-            return out
-        rule = RULES.get(func.overloadpacket)
-        if rule is None and func.namespace != "prim":
-            with self:  # a composite operator that was not taken apart on its way here
-                out = func.decompose(*args, **kwargs)
-            if out is not NotImplemented:
-                return out
-        out = execute(func, args, kwargs)
-        self._add(rule, func, out, args, kwargs)
-        return out
-
-    def _add(self, rule: Any, func: Any, out: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        tally = self._tallies.setdefault((self._path[-1], self.backward), [0, 0, 0, 0])
-        if rule is not None:
-            tally[0] += rule(out, *args, **kwargs)
-            if not self.backward:
-                tally[3] += next(tensors(out)).numel()
-        if not isinstance(func, OpOverload):
-            if rule is None:
-                self.uncounted[str(func)] = None
-            return
-        if rule is None and classify(func) is Work.UNKNOWN:
-            self.uncounted[str(func.overloadpacket)] = None
-        tally[1] += elementwise(func, out, args, kwargs)
-        tally[2] += moved_bytes(func, out, args, kwargs)
-
-    @contextmanager
-    def track(self, module: nn.Module) -> Iterator[None]:
-        """Know which submodule is running: by hooks on `module`, removed afterwards."""
-
-        def enter(path: str) -> Callable[..., None]:
-            return lambda *_: self._path.append(path)
-
-        def leave(*_: Any) -> None:
-            self._path.pop()
-
-        handles = []
-        for path, child in module.named_modules():
-            if path:
-                handles.append(child.register_forward_pre_hook(enter(path)))
-                handles.append(child.register_forward_hook(leave))
-        try:
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
-
-    @property
-    def total(self) -> Tally:
-        """The work of all operators so far, forward and backward."""
-        return sum((Tally(*tally) for tally in self._tallies.values()), Tally())
-
-    @property
-    def by_module(self) -> dict[str, Tally]:
-        """The work of the forward pass by module path, children included; "" is the whole."""
-        sums: dict[str, Tally] = {}
-        for (path, backward), tally in self._tallies.items():
-            parts = path.split(".") if path else []
-            for depth in range(0 if backward else len(parts) + 1):
-                name = ".".join(parts[:depth])
-                sums[name] = sums.get(name, Tally()) + Tally(*tally)
-        return sums
-
-
 def run_pass(mode: CountingMode, module: nn.Module, x: torch.Tensor, training: bool, kernel: Kernel) -> Any:
-    """Run a forward pass, and with `training` the backward pass from all outputs, under a counting mode."""
-    with attention_kernel(kernel):
+    """Run a forward pass, and with `training` the backward pass from all outputs, under a counting mode.
+
+    Raises `NoEnd` when a training step has trainable parameters and no output that needs a gradient.
+    """
+    return _run(mode, module, (x,), {}, training, kernel)
+
+
+def _run(
+    mode: CountingMode,
+    module: nn.Module,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    training: bool,
+    kernel: Kernel,
+) -> Any:
+    with attention_kernel(kernel), eager():
         if not training:
             with torch.no_grad(), mode:
-                return module(x)
+                return _drawn(module(*args, **kwargs))
         with torch.enable_grad():
             with single_values(), mode:
-                out = module(x)
-            ends = [end for end in tensors(out) if end.requires_grad]
+                out = _drawn(module(*args, **kwargs))
+            ends = [end for end in tensors_within(out) if end.grad_fn is not None]
+            if not ends and any(parameter.requires_grad for parameter in module.parameters()):
+                raise NoEnd(
+                    f"{type(module).__name__} has trainable parameters, but nothing that it returns "
+                    f"({type(out).__name__}) needs a gradient: there is no backward pass to count"
+                )
             gradients = [torch.ones_like(end) for end in ends]
             mode.backward = True
-            with mode:
-                torch.autograd.backward(ends, gradients)
+            if ends:
+                with mode, single_values():
+                    torch.autograd.backward(ends, gradients)
         return out
+
+
+def _drawn(out: Any) -> Any:
+    """A generator's results: until they are asked for, nothing has been computed."""
+    return list(out) if isinstance(out, Iterator) else out
 
 
 def count(
     module: nn.Module,
-    resolution: int | tuple[int, int] = 224,
+    resolution: Resolution = 224,
     *,
     channels: int = 3,
     batch: int = 1,
     training: bool = False,
     kernel: Kernel = "fused",
+    inputs: Inputs | None = None,
 ) -> Count:
     """Count one pass of a module over a batch of images, (B, channels, H, W).
 
-    The module may be built on `meta` or not; it is counted on a copy without data, and left as it is. A
-    module that only runs on real data (its control flow looks at values) is copied and run on the CPU
-    instead; `Count.device` then says "cpu".
+    `resolution` is a whole number or (H, W). `inputs` replaces the image: a tensor or a shape, a sequence of
+    them (positional arguments, nested as the module wants them) or a mapping (keyword arguments); shapes
+    become floating point tensors.
+
+    The module may be built on `meta` or not; it is counted on a copy without data, and left as it is: also
+    one that cannot be copied. A module that only runs on real data (its control flow looks at values, it is
+    compiled or quantised) runs on the CPU instead; `Count.ran_on` then says "cpu".
 
     With `training`, forward and backward pass of a training step are counted, in training mode: by the
     convention of no recomputation that is three times the forward MACs, less one for every operator whose
-    input needs no gradient. MACs do not depend on the attention `kernel`; bytes and activations do.
+    input needs no gradient; `Count.recomputed` says what checkpointing adds. MACs do not depend on the
+    attention `kernel`; bytes and activations do. Parameters that are shared count once, each use counts as
+    MACs.
 
-    Raises `AblateError` when the module cannot process such an image.
+    Raises `AblateError` when the module cannot process such an input, and when a training step has trainable
+    parameters but no output to start from.
     """
-    height, width = (resolution, resolution) if isinstance(resolution, int) else resolution
-    module = getattr(module, "_orig_mod", module)  # of a compiled module, the module itself
-    size = (batch, channels, height, width)
-    try:
-        return _count(meta_replica(module), "meta", size, training, kernel)
-    except Exception as error:
-        if any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
-            raise AblateError(
-                f"{type(module).__name__} cannot process a {height} x {width} image without data: "
-                f"{_first_line(error)} (a module that needs real data is counted when it is built on the CPU)"
-            ) from error
-    try:
-        return _count(real_replica(module), "cpu", size, training, kernel)
-    except Exception as error:
-        raise AblateError(
-            f"{type(module).__name__} cannot process a {height} x {width} image: {_first_line(error)}"
-        ) from error
+    module = unwrapped(module)
+    call = Call.of(inputs, (batch, channels, *image_size(resolution)))
+    without_data = any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers()))
+    refused: Exception | None = None
+    for device in ("meta",) if without_data else ("meta", "cpu"):
+        refused = None
+        for dtype in image_dtypes(module):
+            try:
+                with as_before(), stand_in(module, device) as twin:
+                    return _count(twin, device, call, dtype, training, kernel)
+            except NoEnd:
+                raise
+            except Exception as error:  # a user's module raises what it likes
+                refused = refused or error
+    hint = ""
+    if without_data and _wants_data(refused):
+        hint = " (a module that needs real data is counted when it is built on the CPU)"
+    where = " without data" if hint else ""
+    raise AblateError(
+        f"{type(module).__name__} cannot process {call.text}{where}: {_first_line(refused)}{hint}"
+    ) from refused
 
 
-def _count(module: nn.Module, device: str, size: tuple[int, ...], training: bool, kernel: Kernel) -> Count:
-    module.train(training)
-    dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
+def unwrapped(module: nn.Module) -> nn.Module:
+    """The module inside of what compiles or distributes it."""
+    while True:
+        inner = getattr(module, "_orig_mod", None)
+        if inner is None and isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            inner = module.module
+        if not isinstance(inner, nn.Module):
+            return module
+        module = inner
+
+
+@contextmanager
+def as_before() -> Iterator[None]:
+    """Leave the random number generators of PyTorch's CPU, Python and NumPy as they were."""
+    restore: list[Callable[[], Any]] = []
+    state, draws = torch.get_rng_state(), random.getstate()
+    restore += [lambda: torch.set_rng_state(state), lambda: random.setstate(draws)]
+    numpy: Any = sys.modules.get("numpy.random")
+    if numpy is not None:
+        drawn = numpy.get_state()
+        restore.append(lambda: numpy.set_state(drawn))
+    try:
+        yield
+    finally:
+        for put_back in restore:
+            put_back()
+
+
+def _count(
+    module: nn.Module, device: str, call: Call, dtype: torch.dtype, training: bool, kernel: Kernel
+) -> Count:
+    set_mode(module, training)
+    if any(map(is_lazy, (*module.parameters(), *module.buffers()))):
+        initialise(module, call, device, dtype)
     mode = CountingMode()
+    args, kwargs = call.make(device, dtype)
     with mode.track(module):
-        run_pass(mode, module, torch.zeros(size, dtype=dtype, device=device), training, kernel)
+        _run(mode, module, args, kwargs, training, kernel)
     return Count(
         **vars(mode.total),
-        params=sum(parameter.numel() for parameter in module.parameters()),
-        uncounted=tuple(sorted(mode.uncounted)),
+        params=sum(parameter.numel() for parameter in module.parameters()) + packed_parameters(module),
+        uncounted=tuple(sorted({*mode.uncounted, *unseen_operators(module)})),
+        recomputed=mode.recomputed,
         by_module=mode.by_module,
-        device=device,
+        by_operator=mode.by_operator,
+        ran_on=device,
     )
 
 
-def _first_line(error: Exception) -> str:
+def initialise(module: nn.Module, call: Call, device: str, dtype: torch.dtype) -> None:
+    """Let lazy layers see their input once, so that they know their sizes."""
+    args, kwargs = call.make(device, dtype)
+    with torch.no_grad(), single_values(), eager():
+        _drawn(module(*args, **kwargs))
+
+
+def set_mode(module: nn.Module, training: bool) -> None:
+    """Training or evaluation mode; exported graphs have one alone, and keep it."""
+    try:
+        module.train(training)
+    except NotImplementedError:
+        for layer in module.modules():
+            layer.training = training
+
+
+def _wants_data(error: Exception | None) -> bool:
+    text = str(error).lower()
+    return isinstance(error, NotImplementedError) or any(
+        word in text for word in ("meta", "item()", "data-dependent", "without data", "torchscript")
+    )
+
+
+def _first_line(error: Exception | None) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -58,9 +58,9 @@ class _FusedAttention(TorchFunctionMode):
         kwargs = kwargs or {}
         if func is F.scaled_dot_product_attention:
             return _fused(*args, **kwargs)
-        if func is F.multi_head_attention_forward:
-            with self:  # it is Python code around the attention: look inside
-                return _multi_head_attention()(*args, **kwargs)
+        if func in _LOOKED_INTO:
+            with self:  # it is Python code around the attention (recomputed in a backward pass): look inside
+                return _unchecked(func)(*args, **kwargs)
         return func(*args, **kwargs)
 
 
@@ -87,13 +87,22 @@ def _fused(
     return out
 
 
+_LOOKED_INTO = (
+    F.multi_head_attention_forward,
+    torch.autograd.backward,
+    torch.autograd.grad,
+    torch.Tensor.backward,
+)
+
+
 @cache
-def _multi_head_attention() -> Callable[..., Any]:
-    """`F.multi_head_attention_forward` without its check for overrides, which never ends."""
-    original = F.multi_head_attention_forward
-    names = {**original.__globals__, "has_torch_function": lambda _: False}
-    twin = types.FunctionType(original.__code__, names, argdefs=original.__defaults__)
-    twin.__kwdefaults__ = original.__kwdefaults__
+def _unchecked(function: Any) -> Callable[..., Any]:
+    """A Python function of PyTorch without its check for overrides, which would never end."""
+    no = {name: lambda *_: False for name in ("has_torch_function", "has_torch_function_unary")}
+    twin = types.FunctionType(
+        function.__code__, {**function.__globals__, **no}, argdefs=function.__defaults__
+    )
+    twin.__kwdefaults__ = function.__kwdefaults__
     return twin
 
 
