@@ -9,9 +9,8 @@ from typing import TypeAlias
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.data import DataLoader
-from torch.utils.data import Dataset as TorchDataset
 
+from ablate.data.decode import ImageSource, decoded
 from ablate.errors import AblateError
 
 RESIZED_LIMIT = 2 * 1024**3
@@ -49,7 +48,7 @@ class TensorSplit:
 class StreamSplit:
     """A split that is decoded while it is read: `source[i]` gives one uint8 `(C, H, W)` image."""
 
-    source: TorchDataset[Tensor]
+    source: ImageSource
     labels: Tensor
     indices: Tensor  # of the source's images, one per label
     workers: int = 2
@@ -58,11 +57,10 @@ class StreamSplit:
         return len(self.labels)
 
     def batches(self, order: Tensor, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The images of `order` in batches, decoded by `workers` processes ahead of use."""
+        """The images of `order` in batches, decoded by `workers` threads ahead of use."""
         chunks = torch.split(order, batch)
-        wanted = [self.indices[chunk].tolist() for chunk in chunks]
-        loader: DataLoader[Tensor] = DataLoader(self.source, batch_sampler=wanted, num_workers=self.workers)
-        for chunk, images in zip(chunks, loader, strict=True):
+        wanted = (self.indices[chunk].tolist() for chunk in chunks)
+        for chunk, images in zip(chunks, decoded(self.source, wanted, self.workers), strict=True):
             yield images, self.labels[chunk]
 
     def select(self, indices: Tensor) -> StreamSplit:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from ablate.data.dataset import Split, StreamSplit, TensorSplit
+from ablate.data.decode import decoded, decoders
 from ablate.errors import AblateError
 
 IN_MEMORY = 1024**3
@@ -42,13 +41,13 @@ class DecodedImages(TorchDataset[Tensor]):
 
 
 def image_folder(
-    root: Path, size: tuple[int, int], *, in_memory: int = IN_MEMORY, workers: int | None = None
+    root: Path, size: tuple[int, int], *, in_memory: int | None = None, workers: int | None = None
 ) -> tuple[dict[str, Split], tuple[str, ...]]:
     """The splits of an image folder by name (`train`, and `test` or `val` or both), and its classes' names.
 
-    When all images together take at most `in_memory` bytes at `size`, they are decoded once; else they stream
-    through `workers` processes (default: one per core, at most 8). Raises `AblateError` when a folder is
-    missing or empty, or when the splits disagree about the classes.
+    When all images together take at most `in_memory` bytes at `size` (default: `IN_MEMORY`), they are decoded
+    once; else they stream through `workers` threads (default: one per core, at most 8). Raises `AblateError`
+    when a folder is missing or empty, or when the splits disagree about the classes.
     """
     if not (root / "train").is_dir():
         raise AblateError(
@@ -64,7 +63,8 @@ def image_folder(
             raise AblateError(
                 f"{root}: train/ and {name}/ do not have the same classes ({', '.join(odd[:5])})"
             )
-    workers = min(8, os.cpu_count() or 1) if workers is None else workers
+    workers = decoders() if workers is None else workers
+    in_memory = IN_MEMORY if in_memory is None else in_memory
     fits = sum(len(source) for source in found.values()) * 3 * size[0] * size[1] <= in_memory
     return {name: _split(source, size, fits, workers) for name, source in found.items()}, classes
 
@@ -83,5 +83,5 @@ def _split(source: Any, size: tuple[int, int], fits: bool, workers: int) -> Spli
     labels = torch.tensor(source.targets)
     if not fits:
         return StreamSplit(files, labels, torch.arange(len(labels)), workers)
-    loader: DataLoader[Tensor] = DataLoader(files, batch_size=256, num_workers=workers)
-    return TensorSplit(torch.cat(list(loader)), labels)
+    chunks = (chunk.tolist() for chunk in torch.split(torch.arange(len(labels)), 256))
+    return TensorSplit(torch.cat(list(decoded(files, chunks, workers))), labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -63,9 +64,9 @@ class Worker:
         return self._failure(process)
 
     def close(self) -> None:
-        """Stop the child process at once."""
+        """Stop the child process, and what it started, at once."""
         if self._process is not None:
-            self._process.kill()
+            _kill(self._process)
             self._process.wait()
             self._process = None
 
@@ -81,12 +82,13 @@ class Worker:
             env={**os.environ, **worker_environment(self.threads)},
             start_new_session=True,  # Ctrl-C reaches the driver alone, which then stops its workers
         )
+        threading.Thread(target=_bury, args=(self._process,), daemon=True).start()
         return self._process
 
     def _time_out(self) -> None:
         self._timed_out = True
         if self._process is not None:
-            self._process.kill()
+            _kill(self._process)
 
     def _failure(self, process: subprocess.Popen[str]) -> Outcome:
         code = process.wait()
@@ -99,6 +101,27 @@ class Worker:
             hint = " (often the system being out of memory)" if -code == signal.SIGKILL else ""
             return Outcome("crashed", {}, f"the worker was killed by {name}{hint}")
         return Outcome("crashed", {}, f"the worker ended with exit code {code}: {last}")
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """End a worker that runs, with its group: whatever its job started."""
+    if process.poll() is None:
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended just now
+                os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
+
+
+def _bury(process: subprocess.Popen[str]) -> None:
+    """Wait for a worker's end, however it comes, and end what its job has left running.
+
+    It only looks, and leaves the waiting to others: meanwhile the number of the group is nobody else's. Where
+    a system cannot look without waiting, what a worker leaves behind has to see for itself that it is alone.
+    """
+    if hasattr(os, "waitid"):
+        with contextlib.suppress(ChildProcessError, ProcessLookupError, PermissionError):
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def available_cores() -> int:
