@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
-from torch.utils.data import Dataset as TorchDataset
-
-from ablate.data.dataset import Split, StreamSplit, TensorSplit
-from ablate.data.decode import decoded, decoders
+from ablate.data.register import Request, dataset
 from ablate.errors import AblateError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ablate.data.dataset import Split, Splits
+
+RESOLUTION = 224
+"""Height and width, in pixels, where nobody says another."""
 
 IN_MEMORY = 1024**3
 """Bytes of decoded images (all splits) up to which a folder is decoded once into memory."""
 
 
-class DecodedImages(TorchDataset[Tensor]):
+@dataset("folder", flip=True, after_colon="path")
+def folder(request: Request, *, path: str) -> Splits:
+    """Image files in train/CLASS/ and val/CLASS/ or test/CLASS/."""
+    from ablate.data.dataset import Splits
+
+    size = request.resolution or (RESOLUTION, RESOLUTION)
+    splits, classes = image_folder(Path(path).expanduser(), size)
+    test = splits.get("test") or splits["val"]
+    val = splits["val"] if "test" in splits and "val" in splits else None
+    return Splits(splits["train"], test, classes, val, channels=3, native_resolution=size)
+
+
+class DecodedImages:
     """Image files decoded on access: uint8 `(3, H, W)`, resized to cover that size, the centre cropped."""
 
     def __init__(self, files: list[str], size: tuple[int, int]):
@@ -49,6 +64,8 @@ def image_folder(
     once; else they stream through `workers` threads (default: one per core, at most 8). Raises `AblateError`
     when a folder is missing or empty, or when the splits disagree about the classes.
     """
+    from ablate.data.decode import decoders
+
     if not (root / "train").is_dir():
         raise AblateError(
             f"{root}: an image folder needs train/CLASS/*.jpg (or .png, ...), and val/ or test/ alike"
@@ -79,6 +96,11 @@ def _scan(folder: Path) -> Any:
 
 
 def _split(source: Any, size: tuple[int, int], fits: bool, workers: int) -> Split:
+    import torch
+
+    from ablate.data.decode import decoded
+    from ablate.data.splits import StreamSplit, TensorSplit
+
     files = DecodedImages([path for path, _ in source.samples], size)
     labels = torch.tensor(source.targets)
     if not fits:
