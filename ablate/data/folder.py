@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ablate.data.classes import ClassFolders, scan_classes
+from ablate.data.pixels import check_header, fitted, read_image
 from ablate.data.register import Request, dataset
+from ablate.data.summary import Summary
 from ablate.errors import AblateError
 
 if TYPE_CHECKING:
@@ -19,8 +23,31 @@ RESOLUTION = 224
 IN_MEMORY = 1024**3
 """Bytes of decoded images (all splits) up to which a folder is decoded once into memory."""
 
+LOOKED_AT = 256
+"""Files, evenly spread over a split, whose headers are read when a folder is looked at."""
 
-@dataset("folder", flip=True, after_colon="path")
+
+def summary(request: Request, *, path: str) -> Summary:
+    """What an image folder holds; a few headers are read, nothing is decoded."""
+    splits = scan(Path(path).expanduser())
+    train = splits["train"]
+    for split in splits.values():
+        _check(split.files[:: -(-len(split.files) // LOOKED_AT)])
+    others = [name for split in splits.values() for name in split.others]
+    notes = (f"{path}: {len(others):,} files are no images, as {others[0]}",) if others else ()
+    return Summary(
+        f"folder:{path}",
+        len(train.classes),
+        {name: len(split.files) for name, split in splits.items()},
+        3,
+        None,
+        train.classes,
+        train.per_class,
+        notes,
+    )
+
+
+@dataset("folder", flip=True, after_colon="path", inspect=summary)
 def folder(request: Request, *, path: str) -> Splits:
     """Image files in train/CLASS/ and val/CLASS/ or test/CLASS/."""
     from ablate.data.dataset import Splits
@@ -42,17 +69,7 @@ class DecodedImages:
         return len(self.files)
 
     def __getitem__(self, index: int) -> Tensor:
-        from PIL import Image, ImageOps
-        from torchvision.transforms.functional import pil_to_tensor
-
-        height, width = self.size
-        try:
-            with Image.open(self.files[index]) as image:
-                fitted = ImageOps.fit(image.convert("RGB"), (width, height), Image.Resampling.BILINEAR)
-        except OSError as error:  # PIL says by this that a file is no image, or a broken one
-            raise AblateError(f"{self.files[index]}: cannot be read as an image ({error})") from error
-        pixels: Tensor = pil_to_tensor(fitted)
-        return pixels
+        return fitted(read_image(self.files[index]), self.size)
 
 
 def image_folder(
@@ -61,48 +78,63 @@ def image_folder(
     """The splits of an image folder by name (`train`, and `test` or `val` or both), and its classes' names.
 
     When all images together take at most `in_memory` bytes at `size` (default: `IN_MEMORY`), they are decoded
-    once; else they stream through `workers` threads (default: one per core, at most 8). Raises `AblateError`
-    when a folder is missing or empty, or when the splits disagree about the classes.
+    once; else they stream through `workers` threads (default: one per core, at most 8), after a look at the
+    header of every file. Raises `AblateError` when a folder is missing or empty, when the splits disagree
+    about the classes, and for a file that cannot be read.
     """
     from ablate.data.decode import decoders
 
+    splits = scan(root)
+    workers = decoders() if workers is None else workers
+    in_memory = IN_MEMORY if in_memory is None else in_memory
+    fits = sum(len(split.files) for split in splits.values()) * 3 * size[0] * size[1] <= in_memory
+    if not fits:  # what is not decoded before the first step must not end the training in its middle
+        for split in splits.values():
+            _check(split.files, workers)
+    return {name: _split(split, size, fits, workers) for name, split in splits.items()}, splits[
+        "train"
+    ].classes
+
+
+def scan(root: Path) -> dict[str, ClassFolders]:
+    """The files of an image folder by split. Raises `AblateError` when they make no training and test set."""
     if not (root / "train").is_dir():
+        missing = f"{root}: no such folder" if not root.is_dir() else f"{root}"
         raise AblateError(
-            f"{root}: an image folder needs train/CLASS/*.jpg (or .png, ...), and val/ or test/ alike"
+            f"{missing}: an image folder needs train/CLASS/*.jpg (or .png, ...), and val/ or test/ alike"
         )
-    found = {name: _scan(root / name) for name in ("train", "val", "test") if (root / name).is_dir()}
-    if len(found) == 1:
+    splits = {name: scan_classes(root / name) for name in ("train", "val", "test") if (root / name).is_dir()}
+    if len(splits) == 1:
         raise AblateError(f"{root}: an image folder needs val/ or test/ beside train/")
-    classes = tuple(found["train"].classes)
-    for name, source in found.items():
-        if tuple(source.classes) != classes:
-            odd = sorted(set(source.classes) ^ set(classes))
+    classes = splits["train"].classes
+    for name, split in splits.items():
+        if split.classes != classes:
+            odd = sorted(set(split.classes) ^ set(classes))
             raise AblateError(
                 f"{root}: train/ and {name}/ do not have the same classes ({', '.join(odd[:5])})"
             )
-    workers = decoders() if workers is None else workers
-    in_memory = IN_MEMORY if in_memory is None else in_memory
-    fits = sum(len(source) for source in found.values()) * 3 * size[0] * size[1] <= in_memory
-    return {name: _split(source, size, fits, workers) for name, source in found.items()}, classes
+    return splits
 
 
-def _scan(folder: Path) -> Any:
-    from torchvision.datasets import ImageFolder
+def _check(files: tuple[str, ...], threads: int = 1) -> None:
+    """Look at the headers of files. Raises `AblateError` for the first that cannot be read."""
+    if threads < 2:
+        for file in files:
+            check_header(file)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(check_header, files):
+            pass
 
-    try:
-        return ImageFolder(str(folder))
-    except FileNotFoundError as error:  # no class folder, or one without an image
-        raise AblateError(f"{folder}: {error}") from error
 
-
-def _split(source: Any, size: tuple[int, int], fits: bool, workers: int) -> Split:
+def _split(source: ClassFolders, size: tuple[int, int], fits: bool, workers: int) -> Split:
     import torch
 
     from ablate.data.decode import decoded
     from ablate.data.splits import StreamSplit, TensorSplit
 
-    files = DecodedImages([path for path, _ in source.samples], size)
-    labels = torch.tensor(source.targets)
+    files = DecodedImages(list(source.files), size)
+    labels = torch.tensor(source.labels)
     if not fits:
         return StreamSplit(files, labels, torch.arange(len(labels)), workers)
     chunks = (chunk.tolist() for chunk in torch.split(torch.arange(len(labels)), 256))
