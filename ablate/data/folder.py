@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ablate.data.classes import ClassFolders, scan_classes
+from ablate.data.files import RESOLUTION, decoded_or_streamed, fits_memory
 from ablate.data.pixels import check_header, fitted, read_image
 from ablate.data.register import Request, dataset
 from ablate.data.summary import Summary
@@ -17,12 +18,6 @@ if TYPE_CHECKING:
 
     from ablate.data.dataset import Split, Splits
 
-RESOLUTION = 224
-"""Height and width, in pixels, where nobody says another."""
-
-IN_MEMORY = 1024**3
-"""Bytes of decoded images (all splits) up to which a folder is decoded once into memory."""
-
 LOOKED_AT = 256
 """Files, evenly spread over a split, whose headers are read when a folder is looked at."""
 
@@ -32,7 +27,8 @@ def summary(request: Request, *, path: str) -> Summary:
     splits = scan(Path(path).expanduser())
     train = splits["train"]
     for split in splits.values():
-        _check(split.files[:: -(-len(split.files) // LOOKED_AT)])
+        for file in split.files[:: -(-len(split.files) // LOOKED_AT)]:
+            check_header(file)
     others = [name for split in splits.values() for name in split.others]
     notes = (f"{path}: {len(others):,} files are no images, as {others[0]}",) if others else ()
     return Summary(
@@ -62,11 +58,15 @@ def folder(request: Request, *, path: str) -> Splits:
 class DecodedImages:
     """Image files decoded on access: uint8 `(3, H, W)`, resized to cover that size, the centre cropped."""
 
-    def __init__(self, files: list[str], size: tuple[int, int]):
+    def __init__(self, files: Sequence[str], size: tuple[int, int]):
         self.files, self.size = files, size
 
     def __len__(self) -> int:
         return len(self.files)
+
+    def check(self, index: int) -> None:
+        """Raise `AblateError` when file `index` is seen to be broken, without decoding it."""
+        check_header(self.files[index])
 
     def __getitem__(self, index: int) -> Tensor:
         return fitted(read_image(self.files[index]), self.size)
@@ -77,23 +77,18 @@ def image_folder(
 ) -> tuple[dict[str, Split], tuple[str, ...]]:
     """The splits of an image folder by name (`train`, and `test` or `val` or both), and its classes' names.
 
-    When all images together take at most `in_memory` bytes at `size` (default: `IN_MEMORY`), they are decoded
+    When all images together take at most `in_memory` bytes at `size` (default: 1 GiB), they are decoded
     once; else they stream through `workers` threads (default: one per core, at most 8), after a look at the
     header of every file. Raises `AblateError` when a folder is missing or empty, when the splits disagree
     about the classes, and for a file that cannot be read.
     """
-    from ablate.data.decode import decoders
-
     splits = scan(root)
-    workers = decoders() if workers is None else workers
-    in_memory = IN_MEMORY if in_memory is None else in_memory
-    fits = sum(len(split.files) for split in splits.values()) * 3 * size[0] * size[1] <= in_memory
-    if not fits:  # what is not decoded before the first step must not end the training in its middle
-        for split in splits.values():
-            _check(split.files, workers)
-    return {name: _split(split, size, fits, workers) for name, split in splits.items()}, splits[
-        "train"
-    ].classes
+    fits = fits_memory(sum(len(split.files) for split in splits.values()), size, in_memory)
+    sets: dict[str, Split] = {
+        name: decoded_or_streamed(DecodedImages(split.files, size), split.labels, fits, workers=workers)
+        for name, split in splits.items()
+    }
+    return sets, splits["train"].classes
 
 
 def scan(root: Path) -> dict[str, ClassFolders]:
@@ -114,28 +109,3 @@ def scan(root: Path) -> dict[str, ClassFolders]:
                 f"{root}: train/ and {name}/ do not have the same classes ({', '.join(odd[:5])})"
             )
     return splits
-
-
-def _check(files: tuple[str, ...], threads: int = 1) -> None:
-    """Look at the headers of files. Raises `AblateError` for the first that cannot be read."""
-    if threads < 2:
-        for file in files:
-            check_header(file)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(check_header, files):
-            pass
-
-
-def _split(source: ClassFolders, size: tuple[int, int], fits: bool, workers: int) -> Split:
-    import torch
-
-    from ablate.data.decode import decoded
-    from ablate.data.splits import StreamSplit, TensorSplit
-
-    files = DecodedImages(list(source.files), size)
-    labels = torch.tensor(source.labels)
-    if not fits:
-        return StreamSplit(files, labels, torch.arange(len(labels)), workers)
-    chunks = (chunk.tolist() for chunk in torch.split(torch.arange(len(labels)), 256))
-    return TensorSplit(torch.cat(list(decoded(files, chunks, workers))), labels)

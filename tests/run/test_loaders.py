@@ -36,7 +36,7 @@ class Mine(nn.Identity):
     def __init__(self, dim: int):
         super().__init__()
 """
-STREAM = "import ablate.data.folder\nablate.data.folder.IN_MEMORY = 0\n"
+STREAM = "import ablate.data.files\nablate.data.files.IN_MEMORY = 0\n"
 SLOW = """
 import time
 from pathlib import Path
