@@ -2,86 +2,110 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-from torch.utils.data import DataLoader
-from torch.utils.data import Dataset as TorchDataset
-
-from ablate.data.dataset import Split, StreamSplit, TensorSplit
+from ablate.data.classes import ClassFolders, scan_classes
+from ablate.data.files import RESOLUTION, decoded_or_streamed, fits_memory
+from ablate.data.pixels import check_header, fitted, read_image
+from ablate.data.register import Request, dataset
+from ablate.data.summary import Summary
 from ablate.errors import AblateError
 
-IN_MEMORY = 1024**3
-"""Bytes of decoded images (all splits) up to which a folder is decoded once into memory."""
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ablate.data.dataset import Split, Splits
+
+LOOKED_AT = 256
+"""Files, evenly spread over a split, whose headers are read when a folder is looked at."""
 
 
-class DecodedImages(TorchDataset[Tensor]):
+def summary(request: Request, *, path: str) -> Summary:
+    """What an image folder holds; a few headers are read, nothing is decoded."""
+    splits = scan(Path(path).expanduser())
+    train = splits["train"]
+    for split in splits.values():
+        for file in split.files[:: -(-len(split.files) // LOOKED_AT)]:
+            check_header(file)
+    others = [name for split in splits.values() for name in split.others]
+    notes = (f"{path}: {len(others):,} files are no images, as {others[0]}",) if others else ()
+    return Summary(
+        f"folder:{path}",
+        len(train.classes),
+        {name: len(split.files) for name, split in splits.items()},
+        3,
+        None,
+        train.classes,
+        train.per_class,
+        notes,
+    )
+
+
+@dataset("folder", flip=True, after_colon="path", inspect=summary)
+def folder(request: Request, *, path: str) -> Splits:
+    """Image files in train/CLASS/ and val/CLASS/ or test/CLASS/."""
+    from ablate.data.dataset import Splits
+
+    size = request.resolution or (RESOLUTION, RESOLUTION)
+    splits, classes = image_folder(Path(path).expanduser(), size)
+    test = splits.get("test") or splits["val"]
+    val = splits["val"] if "test" in splits and "val" in splits else None
+    return Splits(splits["train"], test, classes, val, channels=3, native_resolution=size)
+
+
+class DecodedImages:
     """Image files decoded on access: uint8 `(3, H, W)`, resized to cover that size, the centre cropped."""
 
-    def __init__(self, files: list[str], size: tuple[int, int]):
+    def __init__(self, files: Sequence[str], size: tuple[int, int]):
         self.files, self.size = files, size
 
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, index: int) -> Tensor:
-        from PIL import Image, ImageOps
-        from torchvision.transforms.functional import pil_to_tensor
+    def check(self, index: int) -> None:
+        """Raise `AblateError` when file `index` is seen to be broken, without decoding it."""
+        check_header(self.files[index])
 
-        height, width = self.size
-        try:
-            with Image.open(self.files[index]) as image:
-                fitted = ImageOps.fit(image.convert("RGB"), (width, height), Image.Resampling.BILINEAR)
-        except OSError as error:  # PIL says by this that a file is no image, or a broken one
-            raise AblateError(f"{self.files[index]}: cannot be read as an image ({error})") from error
-        pixels: Tensor = pil_to_tensor(fitted)
-        return pixels
+    def __getitem__(self, index: int) -> Tensor:
+        return fitted(read_image(self.files[index]), self.size)
 
 
 def image_folder(
-    root: Path, size: tuple[int, int], *, in_memory: int = IN_MEMORY, workers: int | None = None
+    root: Path, size: tuple[int, int], *, in_memory: int | None = None, workers: int | None = None
 ) -> tuple[dict[str, Split], tuple[str, ...]]:
     """The splits of an image folder by name (`train`, and `test` or `val` or both), and its classes' names.
 
-    When all images together take at most `in_memory` bytes at `size`, they are decoded once; else they stream
-    through `workers` processes (default: one per core, at most 8). Raises `AblateError` when a folder is
-    missing or empty, or when the splits disagree about the classes.
+    When all images together take at most `in_memory` bytes at `size` (default: 1 GiB), they are decoded
+    once; else they stream through `workers` threads (default: one per core, at most 8), after a look at the
+    header of every file. Raises `AblateError` when a folder is missing or empty, when the splits disagree
+    about the classes, and for a file that cannot be read.
     """
+    splits = scan(root)
+    fits = fits_memory(sum(len(split.files) for split in splits.values()), size, in_memory)
+    sets: dict[str, Split] = {
+        name: decoded_or_streamed(DecodedImages(split.files, size), split.labels, fits, workers=workers)
+        for name, split in splits.items()
+    }
+    return sets, splits["train"].classes
+
+
+def scan(root: Path) -> dict[str, ClassFolders]:
+    """The files of an image folder by split. Raises `AblateError` when they make no training and test set."""
     if not (root / "train").is_dir():
+        missing = f"{root}: no such folder" if not root.is_dir() else f"{root}"
         raise AblateError(
-            f"{root}: an image folder needs train/CLASS/*.jpg (or .png, ...), and val/ or test/ alike"
+            f"{missing}: an image folder needs train/CLASS/*.jpg (or .png, ...), and val/ or test/ alike"
         )
-    found = {name: _scan(root / name) for name in ("train", "val", "test") if (root / name).is_dir()}
-    if len(found) == 1:
+    splits = {name: scan_classes(root / name) for name in ("train", "val", "test") if (root / name).is_dir()}
+    if len(splits) == 1:
         raise AblateError(f"{root}: an image folder needs val/ or test/ beside train/")
-    classes = tuple(found["train"].classes)
-    for name, source in found.items():
-        if tuple(source.classes) != classes:
-            odd = sorted(set(source.classes) ^ set(classes))
+    classes = splits["train"].classes
+    for name, split in splits.items():
+        if split.classes != classes:
+            odd = sorted(set(split.classes) ^ set(classes))
             raise AblateError(
                 f"{root}: train/ and {name}/ do not have the same classes ({', '.join(odd[:5])})"
             )
-    workers = min(8, os.cpu_count() or 1) if workers is None else workers
-    fits = sum(len(source) for source in found.values()) * 3 * size[0] * size[1] <= in_memory
-    return {name: _split(source, size, fits, workers) for name, source in found.items()}, classes
-
-
-def _scan(folder: Path) -> Any:
-    from torchvision.datasets import ImageFolder
-
-    try:
-        return ImageFolder(str(folder))
-    except FileNotFoundError as error:  # no class folder, or one without an image
-        raise AblateError(f"{folder}: {error}") from error
-
-
-def _split(source: Any, size: tuple[int, int], fits: bool, workers: int) -> Split:
-    files = DecodedImages([path for path, _ in source.samples], size)
-    labels = torch.tensor(source.targets)
-    if not fits:
-        return StreamSplit(files, labels, torch.arange(len(labels)), workers)
-    loader: DataLoader[Tensor] = DataLoader(files, batch_size=256, num_workers=workers)
-    return TensorSplit(torch.cat(list(loader)), labels)
+    return splits

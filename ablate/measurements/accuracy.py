@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool
 
+from ablate.dotted import load
 from ablate.layout.settings import Count, Model, Positive
 from ablate.measurements.base import Measurement, Scope
-from ablate.measurements.fields import DatasetName, Device, Pixels, Precision, Text
+from ablate.measurements.fields import Device, Pixels, Precision, Text
 from ablate.measurements.register import register
 from ablate.measurements.values import Values
 from ablate.quantities import Quantity
@@ -25,8 +26,9 @@ class AccuracyProtocol(Model):
     with the full budget.
     """
 
-    dataset: DatasetName = Field(
-        description="digits, fashion-mnist, cifar10, cifar100, or the path of an image folder."
+    dataset: Text = Field(
+        description="An image set or a task, with its arguments: digits, fashion-mnist, cifar10, "
+        "'reach(distances=[1, 2])', or the path of an image folder."
     )
     epochs: Positive = Field(
         default=5.0, description="Passes over the training images; fractions are allowed."
@@ -107,6 +109,12 @@ def _warnings(settings: Accuracy) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("seeds",), "one seed gives no error bar; use 3 or more"
 
 
+def _code(condition: AccuracyCondition) -> tuple[str, ...]:
+    """The file of the data set."""
+    files: tuple[str, ...] = load("ablate.data.checks:files_of")(condition.dataset)
+    return files
+
+
 QUANTITIES = (
     Quantity(
         "accuracy", "Top-1", "%",
@@ -149,5 +157,8 @@ ACCURACY = register(
         conditions=_conditions,
         uses_input=False,  # it takes its channels and classes from its data set
         warnings=_warnings,
+        code=_code,
+        check="ablate.data.checks:check_settings",
+        inspect="ablate.data.checks:inspect_settings",
     )
 )

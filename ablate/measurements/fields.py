@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, StrictStr
 
-from ablate.errors import did_you_mean
 from ablate.layout.settings import Count, Model
 
 MOST_PIXELS = 16384
@@ -37,18 +36,6 @@ def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
-DATASETS = ("digits", "fashion-mnist", "cifar10", "cifar100")
-FOLDER = "folder:"
-"""What the path of an image folder begins with, unless it has a slash."""
-
-
-def known_dataset(name: str) -> str:
-    """The name of a set of images as it is given. Raises `ValueError` when it is no set's and no path."""
-    if name not in DATASETS and not name.startswith(FOLDER) and "/" not in name:
-        raise ValueError(f"unknown dataset {name!r}{did_you_mean(name, (*DATASETS, FOLDER + 'PATH'))}")
-    return name
-
-
 def _known_device(name: str) -> str:
     """Whether the device is on this machine is known only where it is used."""
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
@@ -57,7 +44,6 @@ def _known_device(name: str) -> str:
 
 
 Text: TypeAlias = Annotated[StrictStr, Field(min_length=1)]
-DatasetName: TypeAlias = Annotated[StrictStr, AfterValidator(known_dataset)]
 Device: TypeAlias = Annotated[StrictStr, AfterValidator(_known_device)]
 
 Pixels: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=MOST_PIXELS)]

@@ -19,6 +19,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,11 @@ class Channel:
 
 def serve(channel: Channel) -> None:
     """Serve jobs until stdin closes; does not return."""
+    source = os.dup(0)  # jobs are for this process alone: whatever a job starts finds an empty stdin
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
     jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(jobs,), daemon=True).start()
+    threading.Thread(target=_read, args=(source, jobs), daemon=True).start()
 
     from ablate.run.children import adopt_orphans, end_strays
     from ablate.run.global_state import changes, global_state
@@ -80,26 +84,38 @@ def serve(channel: Channel) -> None:
 
 def outcome_of(job: Job, channel: Channel | None = None) -> Outcome:
     """Run a job; whatever it raises becomes a failed outcome."""
+    from ablate.run.perform import perform
+
+    def progress(fraction: float) -> None:
+        if channel is not None:
+            channel.send({"type": "progress", "job": job.id, "fraction": float(fraction)})
+
     start = time.perf_counter()
-    host = socket.gethostname()
+    came = guarded(perform, job, progress)
+    more: dict[str, Any] = {"seconds": time.perf_counter() - start, "host": socket.gethostname()}
+    if came["status"] == "done":
+        return Outcome(came["values"], **more)
+    return failed(came["status"], came["reason"], **more)
+
+
+def guarded(
+    perform: Callable[[Any, Callable[[float], None]], dict[str, Any]],
+    job: Any,
+    progress: Callable[[float], None],
+) -> dict[str, Any]:
+    """Run a job: `status`, `values` that JSON can hold, and the `reason` of one that raised."""
     try:
-        from ablate.run.perform import perform
-
-        def progress(fraction: float) -> None:
-            if channel is not None:
-                channel.send({"type": "progress", "job": job.id, "fraction": float(fraction)})
-
         values = perform(job, progress)
         json.dumps(values)
-        return Outcome(values, seconds=time.perf_counter() - start, host=host)
+        return {"status": "done", "values": values, "reason": ""}
     except Exception as error:
         from ablate.runners.failure import failure_of
 
         failure = failure_of(error)
-        return failed(failure.status, failure.reason, seconds=time.perf_counter() - start, host=host)
+        return {"status": failure.status, "values": {}, "reason": failure.reason}
 
 
-def _read(jobs: queue.SimpleQueue[str]) -> None:
+def _read(source: int, jobs: queue.SimpleQueue[str]) -> None:
     """Hand on what comes in; a thread of its own sees at any time that nothing more can come.
 
     It reads the descriptor itself: a lock on `sys.stdin` would be held for ever in a process that is forked
@@ -107,7 +123,7 @@ def _read(jobs: queue.SimpleQueue[str]) -> None:
     """
     pending = b""
     while True:
-        part = os.read(0, 1 << 16)
+        part = os.read(source, 1 << 16)
         if not part:
             end_everything()
         *lines, pending = (pending + part).split(b"\n")

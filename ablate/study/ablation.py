@@ -34,7 +34,7 @@ from pydantic import (
 from ablate.errors import Mistake, did_you_mean
 from ablate.layout.call import Value
 from ablate.layout.settings import Defaults, LayoutSettings, Model, plain_mistakes
-from ablate.study.fields import distinct
+from ablate.measurements.fields import distinct
 
 DesignName: TypeAlias = Literal["leave-one-out", "add-one", "cumulative", "full", "half", "stages"]
 DESIGNS: tuple[DesignName, ...] = get_args(DesignName)

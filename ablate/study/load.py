@@ -196,7 +196,7 @@ class _Loader:
             self.warnings += [
                 Mistake(text, ("measure", name, *path)) for path, text in entry.warnings(settings)
             ]
-            if self.check and entry.check:
+            if entry.check:
                 self.add(load(entry.check)(settings, given_input), "measure", name)
 
 

@@ -1,0 +1,33 @@
+"""What an accuracy measurement asks about its data set before anything is trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ablate.data.call import check_name
+from ablate.data.load import inspect
+from ablate.data.register import find_entry
+from ablate.errors import AblateError, Mistake
+
+
+def check_settings(settings: Any, size: Any) -> list[Mistake]:
+    """The mistake in the name or the arguments of `settings.dataset`, if there is one. Loads nothing."""
+    try:
+        check_name(settings.dataset)
+    except AblateError as error:
+        return [Mistake(str(error), ("dataset",))]
+    return []
+
+
+def inspect_settings(settings: Any) -> str:
+    """What the data set is, in a line, from a look at its files. Raises `AblateError` when it is not usable."""
+    summary = inspect(settings.dataset, data_dir=settings.data_dir)
+    sizes = ", ".join(f"{count:,} {split}" for split, count in summary.images.items())
+    least = f", {summary.per_class[0]:,} to {summary.per_class[1]:,} a class" if summary.per_class else ""
+    notes = "".join(f"; {note}" for note in summary.notes)
+    return f"{settings.dataset}: {summary.classes:,} classes, images {sizes}{least}{notes}"
+
+
+def files_of(text: str) -> tuple[str, ...]:
+    """The file that the named data set is written in."""
+    return (str(find_entry(check_name(text).name).file),)
