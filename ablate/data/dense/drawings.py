@@ -60,7 +60,7 @@ def _regular(corners: int, random: np.random.Generator) -> Outline:
 def _star(random: np.random.Generator) -> Outline:
     points = int(random.integers(5, 9))
     radii = np.where(np.arange(2 * points) % 2 == 0, 1.0, random.uniform(0.35, 0.55))
-    return _polar(np.arange(2 * points) / (2 * points), radii)
+    return _polar(np.arange(2 * points) / (2 * points), radii * random.uniform(0.9, 1.0, 2 * points))
 
 
 def _disc(random: np.random.Generator) -> Outline:
@@ -85,7 +85,8 @@ def _ring(random: np.random.Generator) -> Outline:
 def _cross(random: np.random.Generator) -> Outline:
     arm, long = random.uniform(0.18, 0.35), random.uniform(0.75, 1.0)
     quarter = [(arm, long), (arm, arm), (1.0, arm), (1.0, -arm), (arm, -arm), (arm, -long)]
-    return quarter + [(-x, -y) for x, y in quarter]
+    whole = np.array(quarter + [(-x, -y) for x, y in quarter])
+    return [(x, y) for x, y in whole * random.uniform(0.9, 1.0, whole.shape)]
 
 
 SHAPES: dict[str, Callable[[np.random.Generator], Outline]] = {
