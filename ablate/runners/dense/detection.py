@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.retinanet import RetinaNet
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 from ablate.data.dense.samples import DenseDataset, DetectionSample
 from ablate.dense.models import RetinaNetModel
@@ -21,7 +22,7 @@ from ablate.runners import device as devices
 from ablate.runners.attention import training_attention
 from ablate.runners.dense.judge import BoxScores, Detections, box_scores, ground_truth, results
 from ablate.runners.dense.schedules import Schedule
-from ablate.runners.dense.transforms import test_image
+from ablate.runners.dense.transforms import at_test_size
 
 DETECTIONS = 100
 """Detections of one image that are judged, as COCO does."""
@@ -54,6 +55,15 @@ class _Head(nn.Module):
         return losses
 
 
+class _Normalise(GeneralizedRCNNTransform):
+    """torchvision's way from images to a batch, without its resizing: images come at their size."""
+
+    def resize(
+        self, image: Tensor, target: dict[str, Tensor] | None = None
+    ) -> tuple[Tensor, dict[str, Tensor] | None]:
+        return image, target
+
+
 class Detector:
     """RetinaNet on a device: the loss of a training batch, and detections in images."""
 
@@ -74,13 +84,11 @@ class Detector:
             num_classes=len(dataset.classes),
             anchor_generator=anchors,
             head=_Head(model.head),
-            image_mean=dataset.mean,
-            image_std=dataset.std,
             detections_per_img=DETECTIONS,
             topk_candidates=how.candidates,
-            size_divisible=how.divisor,
-            _skip_resize=True,
-        ).to(self.device)
+        )
+        self.net.transform = _Normalise(0, 0, list(dataset.mean), list(dataset.std), how.divisor)
+        self.net.to(self.device)
 
     def loss(self, batch: list[tuple[Tensor, dict[str, Tensor]]]) -> Tensor:
         """Focal loss of the classes plus L1 loss of the boxes."""
@@ -94,7 +102,7 @@ class Detector:
     def detect(self, sample: DetectionSample) -> Detections:
         """The detections in one test image, in its own pixels."""
         self.net.eval()
-        image, wider, higher = test_image(sample, self.how)
+        image, wider, higher = at_test_size(sample, self.how)
         with devices.autocast(self.precision, self.device), training_attention(self.precision, self.device):
             (found,) = self.net([image.to(self.device)])
         scale = torch.tensor([wider, higher, wider, higher])

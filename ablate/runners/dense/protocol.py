@@ -81,7 +81,7 @@ class DenseResult:
         return cls(**{**record, "curve": curve})
 
 
-def test_protocol(how: Schedule, dataset: DenseDataset[Any]) -> str:
+def judged_at(how: Schedule, dataset: DenseDataset[Any]) -> str:
     """How test images are made, in words: it moves mIoU by two points."""
     if not how.short_side:
         size = "images as they are"

@@ -17,7 +17,7 @@ from ablate.errors import AblateError
 from ablate.layout.layout import Layout
 from ablate.runners.accuracy import Diverged
 from ablate.runners.dense.detection import Detector
-from ablate.runners.dense.protocol import DenseProtocol, DenseResult, test_protocol
+from ablate.runners.dense.protocol import DenseProtocol, DenseResult, judged_at
 from ablate.runners.dense.schedules import Schedule
 from ablate.runners.dense.segmentation import Segmenter
 from ablate.runners.dense.stream import training_batches
@@ -35,7 +35,8 @@ def run_dense(
 
     `state` is a classifier's state dict that the backbone starts from, instead of `protocol.weights`. The
     seed fixes neck, head and backbone as they start, the order of the samples and every draw; samples and
-    draws do not depend on the layout. On a CPU with one thread the same seed gives the same result bit for bit.
+    draws do not depend on the layout. On a CPU with one thread the same seed gives the same result bit for
+    bit.
     Raises `Diverged`, and `AblateError` for bad data, weights or settings.
     """
     how = protocol.complete()  # mistakes in the settings come before the data
@@ -95,7 +96,7 @@ def train_and_judge(
         curve=fitted.curve,
         schedule=vars(how)
         | {"milestones": list(how.milestones), "betas": list(how.betas), "scales": list(how.scales)},
-        test=test_protocol(how, dataset),
+        test=judged_at(how, dataset),
         data=dataset.provenance(),
         weights=weights,
         notes=notes,

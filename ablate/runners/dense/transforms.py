@@ -39,7 +39,7 @@ class TrainBoxes:
         return pixels, {"boxes": boxes.as_subclass(torch.Tensor), "labels": sample.labels[kept]}
 
 
-def test_image(sample: DetectionSample, how: Schedule) -> tuple[Tensor, float, float]:
+def at_test_size(sample: DetectionSample, how: Schedule) -> tuple[Tensor, float, float]:
     """An image at its test size, float `(3, h, w)` in 0..1, and how many times wider and higher it became."""
     image = tv_tensors.Image(sample.image)
     if how.short_side:
