@@ -1,4 +1,4 @@
-"""`cutouts`: images composed on the fly, one to six drawings on a ground, with exact boxes and masks.
+"""`cutouts`: images composed on the fly, one to four drawings on a ground, with exact boxes and masks.
 
 Nothing is downloaded. `cutouts:drawn` is the same on every machine; `cutouts:clipart` takes Debian's clip
 art, and photographs as grounds; `cutouts` takes what is there, and its row says which. Splits share no
@@ -23,7 +23,7 @@ from ablate.data.dense.samples import DenseDataset, DetectionSample, Segmentatio
 from ablate.errors import AblateError
 
 SIDE, TRAIN_IMAGES, TEST_IMAGES = 128, 2000, 500
-MOST = 6
+MOST = 4
 """Objects of one image at most."""
 
 HIDDEN = 0.3
@@ -79,9 +79,9 @@ def placed(
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """A drawing at a random place of an image: opacity float32 `(side, side)` and colours `(side, side, 3)`.
 
-    Its longer side is 0.15 to 0.5 of the image's, turned by up to 30 degrees; it lies inside the image.
+    Its longer side is 0.25 to 0.6 of the image's, turned by up to 30 degrees; it lies inside the image.
     """
-    length = max(8, round(side * random.uniform(0.15, 0.5)))
+    length = max(8, round(side * random.uniform(0.25, 0.6)))
     height, width = drawing.alpha.shape
     scale = length / max(height, width)
     size = (max(4, round(width * scale)), max(4, round(height * scale)))

@@ -18,7 +18,7 @@ from ablate.errors import AblateError
 SIDE = 96
 """Pixels of a drawing's longer side before it is scaled into an image."""
 
-GLYPHS = "AEKRS&8"
+GLYPHS = "AKS8"
 FONTS = {
     "train": ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif", "DejaVuSerif-Bold", "STIXGeneral"),
     "test": ("cmr10", "cmb10", "cmtt10", "DejaVuSansMono-Bold"),
@@ -82,26 +82,17 @@ def _ring(random: np.random.Generator) -> Outline:
     return outside + [(x * inner, y * inner) for x, y in reversed(outside)]
 
 
-def _cross(random: np.random.Generator) -> Outline:
-    arm, long = random.uniform(0.18, 0.35), random.uniform(0.75, 1.0)
-    quarter = [(arm, long), (arm, arm), (1.0, arm), (1.0, -arm), (arm, -arm), (arm, -long)]
-    whole = np.array(quarter + [(-x, -y) for x, y in quarter])
-    return [(x, y) for x, y in whole * random.uniform(0.9, 1.0, whole.shape)]
-
-
 SHAPES: dict[str, Callable[[np.random.Generator], Outline]] = {
     "triangle": lambda random: _regular(3, random),
-    "quadrangle": lambda random: _regular(4, random),
     "star": _star,
     "disc": _disc,
     "ring": _ring,
-    "cross": _cross,
 }
 
 
 @lru_cache(4)
 def drawn_pool(split: str) -> Pool:
-    """Letters of the split's fonts, and shapes of its numbers: thirteen classes, the same on every machine.
+    """Letters of the split's fonts, and shapes of its numbers: eight classes, the same on every machine.
 
     Raises `AblateError` when matplotlib does not bring its fonts.
     """

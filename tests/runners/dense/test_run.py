@@ -54,7 +54,7 @@ def test_test_images_keep_their_size_and_detections_their_place() -> None:
     """A detector that is told where the object is finds it there, in pixels of the image as it was given."""
     data = load_dense("cutouts:drawn", "detection", size=40, test_images=3)
     how = replace(schedule("short", "detection"), short_side=80, long_side=80)
-    runner = Detector(RetinaNetModel(build_pyramid(LAYOUT), 13, how.neck_dim), data, how, "fp32", "cpu")
+    runner = Detector(RetinaNetModel(build_pyramid(LAYOUT), 8, how.neck_dim), data, how, "fp32", "cpu")
     sizes = []
     runner.net.backbone.model.backbone.register_forward_pre_hook(lambda _, args: sizes.append(args[0].shape))
 
@@ -63,7 +63,7 @@ def test_test_images_keep_their_size_and_detections_their_place() -> None:
 
         def forward(self, maps: list[torch.Tensor]) -> dict[str, torch.Tensor]:
             anchors = sum(9 * m.shape[-1] * m.shape[-2] for m in maps)
-            logits = torch.full((1, anchors, 13), -9.0)
+            logits = torch.full((1, anchors, 8), -9.0)
             columns = maps[0].shape[-1]
             logits[0, 9 * (5 * columns + 5) + 3, 4] = 9.0  # the square anchor of side 16 at (40, 40)
             return {"cls_logits": logits, "bbox_regression": torch.zeros(1, anchors, 4)}
