@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from ablate.data.dense.samples import Task
 from ablate.errors import AblateError, did_you_mean
@@ -49,6 +49,7 @@ class Schedule:
     divisor: int = 32  # sides are padded (detection) or resized (segmentation) to multiples of it
     neck_dim: int = 256
     anchor: int = 4  # side of the smallest anchor of a level, in strides
+    muon: float | None = None  # rate of Muon for inner matrices and convolutions; the rest stays with AdamW
     candidates: int = 1000  # best boxes of a level that non-maximum suppression looks at
 
     def total_steps(self, images: int) -> int:
@@ -115,6 +116,7 @@ SCHEDULES: dict[tuple[str, Task], Schedule] = {
         decay="cosine",
         epochs=1,
         warmup=0.1,
+        muon=0.02,
         neck_dim=64,
         anchor=2,
         candidates=100,
@@ -128,6 +130,7 @@ SCHEDULES: dict[tuple[str, Task], Schedule] = {
         decay="cosine",
         epochs=1,
         warmup=0.1,
+        muon=0.02,
         neck_dim=64,
     ),
 }
@@ -152,7 +155,7 @@ def schedule(
         raise AblateError(f"unknown schedule of {task} {name!r}{did_you_mean(name, known)}")
     chosen = SCHEDULES[name, task]
     changes = {"epochs": epochs, "steps": steps, "lr": lr, "batch": batch}
-    given = {key: value for key, value in changes.items() if value is not None}
+    given: dict[str, Any] = {key: value for key, value in changes.items() if value is not None}
     if not given:
         return chosen
     if name != "short":
@@ -164,6 +167,9 @@ def schedule(
     for key, value in given.items():
         if not (value > 0 and math.isfinite(value)):
             raise AblateError(f"{key} must be positive, got {value}")
+    if lr is not None and chosen.muon is not None:  # both rates keep their ratio
+        given["muon"] = chosen.muon * lr / chosen.lr
     if steps is not None:
-        return replace(chosen, epochs=None, steps=steps, lr=lr or chosen.lr, batch=batch or chosen.batch)
-    return replace(chosen, epochs=epochs or chosen.epochs, lr=lr or chosen.lr, batch=batch or chosen.batch)
+        given["epochs"] = None
+    changed: Schedule = replace(chosen, **given)
+    return changed

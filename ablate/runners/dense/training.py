@@ -9,12 +9,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import AdamW, Optimizer
 
 from ablate.data.dense.samples import DenseDataset
 from ablate.errors import AblateError
 from ablate.runners.accuracy import Diverged
 from ablate.runners.dense.schedules import Schedule
+from ablate.runners.muon import Muon
+from ablate.runners.recipes import muon_parameters
 
 POINTS = 50
 """Points of the learning curve; also how often a run is asked whether its loss is finite."""
@@ -41,6 +43,19 @@ def for_dataset(how: Schedule, dataset: DenseDataset[Any]) -> Schedule:
     return replace(how, short_side=256, long_side=1024, crop=256, scales=(0.5, 2.0), most_of_one=0.75)
 
 
+def make_optimizers(model: nn.Module, how: Schedule) -> list[Optimizer]:
+    """AdamW for every weight that is moved, or Muon for the inner matrices and convolutions among them."""
+    moved = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    matrices = [] if how.muon is None else muon_parameters(model)
+    chosen = {id(parameter) for parameter in matrices}
+    rest = [parameter for parameter in moved if id(parameter) not in chosen]
+    found: list[Optimizer] = [AdamW(rest, lr=how.lr, betas=how.betas, weight_decay=how.weight_decay)]
+    if matrices:
+        assert how.muon is not None
+        found.append(Muon(matrices, how.muon, weight_decay=how.weight_decay))
+    return found
+
+
 def fit(
     model: nn.Module,
     backbone: nn.Module,
@@ -61,20 +76,23 @@ def fit(
     if freeze:
         backbone.requires_grad_(False)
         backbone.eval()
-    moved = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = AdamW(moved, lr=how.lr, betas=how.betas, weight_decay=how.weight_decay)
+    optimizers = make_optimizers(model, how)
+    peaks = [optimizer.param_groups[0]["lr"] for optimizer in optimizers]
     steps = how.total_steps(images)
     every = max(1, steps // POINTS)
     losses: list[Tensor] = []
     curve: list[tuple[int, float]] = []
     start, done = time.perf_counter(), 0
     for step, batch in enumerate(batches):
-        for group in optimizer.param_groups:
-            group["lr"] = how.lr * how.factor(step, steps, images)
+        factor = how.factor(step, steps, images)
+        for optimizer, peak in zip(optimizers, peaks, strict=True):
+            optimizer.zero_grad(set_to_none=True)
+            for group in optimizer.param_groups:
+                group["lr"] = peak * factor
         loss = loss_of(batch)
-        optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         losses.append(loss.detach())
         if (step + 1) % every == 0 or step + 1 == steps:
             curve.append(((step + 1) * how.batch, _checked(losses[done:], done)))

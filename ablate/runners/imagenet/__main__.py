@@ -1,7 +1,8 @@
 """One ImageNet run as a process: `torchrun --nproc-per-node 8 -m ablate.runners.imagenet JOB.json OUT.json`.
 
 JOB holds `layout` (a pattern, a rule or `timm:NAME`), `settings` of the layout, and `protocol`, the fields of
-`ImageNetProtocol`; `recipe`, where it is given, changes fields of the named recipe. OUT gets the result's JSON from the first process.
+`ImageNetProtocol`; `recipe`, where it is given, changes fields of the named recipe. OUT gets the result's
+JSON from the first process.
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ class ImageNetRecipe:
 
         if not training:
             return create_transform(self.test_size, interpolation=self.test_interpolation, crop_pct=self.crop)
-        return create_transform(
+        found = create_transform(
             self.train_size,
             is_training=True,
             scale=self.scale,
@@ -156,6 +156,11 @@ class ImageNetRecipe:
             re_mode=self.erasing_mode,
             re_count=self.erasing_count,
         )
+        for step in found.transforms:
+            for operation in getattr(step, "ops", ()):
+                if operation.name.startswith("Posterize"):
+                    operation.aug_fn = posterize
+        return found
 
 
 _TRANSFORMER: dict[str, Any] = {
@@ -245,6 +250,17 @@ def imagenet_recipe(name: str) -> ImageNetRecipe:
     if name not in RECIPES:
         raise AblateError(f"unknown ImageNet recipe {name!r}{did_you_mean(name, tuple(RECIPES))}")
     return RECIPES[name]
+
+
+def posterize(image: Any, bits: int, **_: Any) -> Any:
+    """A PIL image with that many bits a channel; black with none.
+
+    RandAugment asks for none at its highest magnitude, which Pillow answered with a black image when the
+    recipes were published, and answers with an error since version 13.
+    """
+    from PIL import Image, ImageOps
+
+    return Image.new(image.mode, image.size) if bits < 1 else ImageOps.posterize(image, min(bits, 8))
 
 
 def build_classifier(layout: Layout, recipe: ImageNetRecipe, classes: int) -> nn.Module:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torchvision import transforms
 
 from ablate.errors import AblateError
@@ -18,7 +19,7 @@ from ablate.runners.imagenet.recipes import RECIPES, build_classifier, drop_path
 GOLDEN = Path(__file__).parent / "golden.json"
 MODELS = {
     "deit300": ["deit_tiny_patch16_224"],
-    "pvtv2-300": ["pvt_v2_b0", "pvt_v2_b3"],
+    "pvtv2-300": ["pvt_v2_b0"],
     "poolformer-300": ["poolformer_s12"],
     "rsb-a3": ["resnet50"],
 }
@@ -114,13 +115,26 @@ def test_golden_rates_follow_the_closed_form(name: str) -> None:
         assert rate == pytest.approx(closed_form(name, epoch), rel=1e-9)
 
 
+OWN = [
+    ("pvtv2-300", "pvt_v2_b3"),
+    ("pvtv2-300", "pvt_v2_b5"),
+    ("poolformer-300", "poolformer_s36"),
+    ("poolformer-300", "poolformer_m36"),
+    ("poolformer-300", "poolformer_m48"),
+]
+
+
 def test_drop_path_grows_to_the_published_rate() -> None:
     golden = json.loads(GOLDEN.read_text())
-    for name, model, most in [("pvtv2-300", "pvt_v2_b3", 0.3), ("poolformer-300", "poolformer_s12", 0.1)]:
+    for name, model, most in [("pvtv2-300", "pvt_v2_b0", 0.1), ("poolformer-300", "poolformer_s12", 0.1)]:
         rates = golden[name]["drop_path"][model]
         assert max(rates) == most == rates[-1]
         assert rates == sorted(rates)
     assert golden["rsb-a3"]["drop_path"]["resnet50"] == []
+    tables = [
+        RECIPES[name].for_model(RECIPES[name].drop_path, Layout(f"timm:{model}")) for name, model in OWN
+    ]
+    assert tables == [0.3, 0.3, 0.2, 0.3, 0.4]
     layout = Layout("conv", widths=[8, 8], depths=[2, 1])
     assert drop_paths(build_classifier(layout, RECIPES["pvtv2-300"], 10))[-1] == 0.1
     own = layout.replace(drop_path=0.3)
@@ -151,6 +165,16 @@ def test_transforms_hold_the_terms() -> None:
     test = RECIPES["rsb-a3"].transform(False).transforms
     assert isinstance(test[0], transforms.Resize)
     assert test[0].size == math.floor(224 / 0.95)
+
+
+def test_no_bits_are_black() -> None:
+    """RandAugment's highest magnitude, which Pillow refuses: a run must not end there after hours."""
+    image = Image.new("RGB", (4, 4), (200, 100, 50))
+    steps = RECIPES["deit300"].transform(True).transforms
+    (operation,) = [op for op in steps[2].ops if op.name.startswith("Posterize")]
+    assert operation.aug_fn(image, 0).getextrema() == ((0, 0),) * 3
+    assert operation.aug_fn(image, 1).getpixel((0, 0)) == (128, 0, 0)
+    assert operation.aug_fn(image, 8).getpixel((0, 0)) == (200, 100, 50)
 
 
 def test_unknown_recipe() -> None:

@@ -105,7 +105,7 @@ def test_a_checkpoint_of_another_run_is_refused(imagenet: Path, tmp_path: Path) 
 
 def test_accumulation_keeps_the_batch(imagenet: Path) -> None:
     """Without mixing and stochastic depth, two halves of a batch are the batch."""
-    recipe = small("poolformer-300", mixup=0.0, cutmix=0.0, cooldown_epochs=0)
+    recipe = small("poolformer-300", mixup_prob=0.0, cooldown_epochs=0)
     layout = LAYOUT.replace(drop_path=0.0)
     recipe = replace(recipe, drop_path={"": 0.0})
     plain, halves = (run_imagenet(layout, protocol(imagenet, accumulate=parts), recipe) for parts in (1, 2))
