@@ -38,6 +38,9 @@ def cost(
         bool, typer.Option("--audit", help="Compare with fvcore, ptflops and PyTorch's counter.")
     ] = False,
     training: Annotated[bool, typer.Option("--training", help="Audit a training step too.")] = False,
+    dense: Annotated[
+        bool, typer.Option("--dense", help="As RetinaNet (1280x800), Semantic FPN and backbone (512x512).")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Count parameters, MACs and memory of one layout exactly, stage by stage.
@@ -52,6 +55,11 @@ def cost(
     from ablate.cost import layout_cost
 
     described = read_layout(context, layout)
+    if dense:
+        from ablate.cli.print_dense import dense_command
+
+        dense_command(described, channels, as_json)
+        return
     found = layout_cost(described, resolution, channels=channels, classes=classes, batch=batch).to_json()
     tables: list[AuditTable] = []
     if audit:

@@ -1,0 +1,1 @@
+"""Training and judging dense models: detection with RetinaNet, segmentation with Semantic FPN."""

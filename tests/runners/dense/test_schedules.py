@@ -1,0 +1,65 @@
+"""Published schedules term by term, and what may be changed of them."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from ablate.errors import AblateError
+from ablate.runners.dense.schedules import schedule
+
+IMAGES = 117_266  # training images of COCO with a box
+
+
+def test_1x() -> None:
+    how = schedule("1x", "detection")
+    assert (how.batch, how.lr, how.weight_decay, how.short_side, how.long_side) == (16, 1e-4, 1e-4, 800, 1333)
+    assert (how.neck_dim, how.anchor, how.divisor) == (256, 4, 32)
+    steps = how.total_steps(IMAGES)
+    assert steps == round(12 * IMAGES / 16) == 87_950
+
+    def rate(step: int) -> float:
+        return how.lr * how.factor(step, steps, IMAGES)
+
+    assert rate(0) == pytest.approx(1e-7)
+    assert rate(250) == pytest.approx(1e-4 * (0.001 + 0.999 / 2))
+    assert rate(500) == pytest.approx(1e-4)
+    eighth, eleventh = -(-8 * IMAGES // 16), -(-11 * IMAGES // 16)
+    assert [rate(s) for s in (eighth - 1, eighth, eleventh - 1, eleventh, steps - 1)] == pytest.approx(
+        [1e-4, 1e-5, 1e-5, 1e-6, 1e-6]
+    )
+
+
+def test_40k() -> None:
+    how = schedule("40k", "segmentation")
+    assert (how.batch, how.lr, how.weight_decay, how.crop, how.scales) == (32, 2e-4, 1e-4, 512, (0.5, 2.0))
+    assert how.total_steps(20_210) == 40_000
+    for step in (0, 1, 20_000, 39_999):
+        assert how.factor(step, 40_000, 20_210) == pytest.approx((1 - step / 40_000) ** 0.9)
+
+
+def test_short_rises_and_falls_to_zero() -> None:
+    how = schedule("short", "segmentation", steps=200, lr=0.5, batch=4)
+    factors = [how.factor(step, 200, 100) for step in range(200)]
+    top = factors.index(max(factors))
+    assert top == 20
+    assert all(a < b for a, b in pairwise(factors[: top + 1]))
+    assert all(a > b for a, b in pairwise(factors[top:]))
+    assert factors[-1] < 1e-4
+    assert schedule("short", "detection", epochs=2.5).total_steps(160) == 25
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "changes", "message"),
+    [
+        ("2x", "detection", {}, "unknown schedule of detection '2x'; known: 1x, short"),
+        ("40k", "detection", {}, "unknown schedule"),
+        ("1x", "detection", {"lr": 1e-3}, "lr cannot be changed"),
+        ("short", "detection", {"lr": -1.0}, "lr must be positive"),
+        ("short", "detection", {"steps": 5, "epochs": 1}, "not both"),
+    ],
+)
+def test_mistakes(name, task, changes, message) -> None:
+    with pytest.raises(AblateError, match=message):
+        schedule(name, task, **changes)
