@@ -12,10 +12,10 @@ from ablate.errors import AblateError
 
 @dataclass(frozen=True)
 class Flag:
-    """A grid of random colours whose upper left cell is a flag, black or white.
+    """A grid of random colours whose first column is a flag, black or white.
 
     Under the black flag a token names its own colour, under the white one the colour half the palette on. It
-    is asked from the first of `distances` (larger of row and column, in cells) on, and the scores are kept by
+    is asked from the first of `distances` on (columns between it and the flag), and the scores are kept by
     the last distance that is not above its own. What does not see the flag is right for half the tokens.
     """
 
@@ -60,11 +60,10 @@ class Flag:
         indices = torch.randint(self.colours, (number, self.size, self.size), generator=generator)
         white = torch.randint(2, (number,), generator=generator)
         cells = coloured(indices, palette(self.colours))
-        cells[:, :, 0, 0] = 255 * white.to(torch.uint8).unsqueeze(1)
+        cells[:, :, :, 0] = 255 * white.to(torch.uint8).view(-1, 1, 1)
         labels = (indices + white.view(-1, 1, 1) * (self.colours // 2)) % self.colours
-        side = torch.arange(self.size)
-        distance = torch.maximum(side.view(-1, 1), side)
-        labels[:, distance < self.distances[0]] = IGNORED
+        distance = torch.arange(self.size)
+        labels[:, :, distance < self.distances[0]] = IGNORED
         steps = torch.tensor(self.distances)
         groups = (torch.bucketize(distance, steps, right=True) - 1).clamp_min(0)
-        return Drawing(enlarged(cells, self.cell), labels, groups.unsqueeze(0))
+        return Drawing(enlarged(cells, self.cell), labels, groups.view(1, 1, -1))

@@ -74,6 +74,7 @@ class AccuracyResult:
     def to_json(self) -> dict[str, Any]:
         """The result as plain lists and dictionaries; keys of dictionaries are strings."""
         plain = asdict(self)
+        plain["recipe"] = {key: _plain(value) for key, value in self.recipe.items()}
         plain["at_resolution"] = {str(size): top1 for size, top1 in self.at_resolution.items()}
         return plain
 
@@ -85,6 +86,10 @@ class AccuracyResult:
         if unknown := sorted(plain.keys() - known):
             raise AblateError(f"an accuracy row has unknown fields: {', '.join(unknown)}")
         values = dict(plain)
+        values["recipe"] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in values.get("recipe", {}).items()
+        }
         for name in ("curve", "test_curve"):
             values[name] = [(int(seen), float(value)) for seen, value in values.get(name, [])]
         values["tuning"] = [Candidate(**candidate) for candidate in values.get("tuning", [])]
@@ -93,6 +98,10 @@ class AccuracyResult:
             return cls(**values)
         except TypeError as error:
             raise AblateError(f"an accuracy row is incomplete: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def edge(grid: Sequence[float], chosen: float) -> Literal["low", "high"] | None:

@@ -6,7 +6,6 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -51,7 +50,8 @@ class Training:
         self.continued = 0
         saved = checkpoint.load() if checkpoint else None
         self.steps = saved["steps"] if saved else self._budget()
-        epochs = self.steps * self.protocol.batch / len(self.dataset.train)
+        seen = self.steps * self.protocol.batch / len(self.dataset.train)
+        epochs = seen if self.protocol.epochs is None else self.protocol.epochs
         self.augmentation = self._augmentation(epochs)
         self.ema = running_mean(model, self.steps) if self.protocol.ema else None
         self.draws.manual_seed(self.protocol.seed + 2**32)
@@ -93,9 +93,7 @@ class Training:
         self._add(clock)
         return self._ended()
 
-    def step(
-        self, model: nn.Module, optimizers: list[Optimizer], images: Tensor, labels: Tensor
-    ) -> Tensor:
+    def step(self, model: nn.Module, optimizers: list[Optimizer], images: Tensor, labels: Tensor) -> Tensor:
         """Forward, backward and one move of every parameter; the loss, still on the device."""
         logits = self.judge.logits(model, images)
         loss = F.cross_entropy(
@@ -129,9 +127,7 @@ class Training:
             order = torch.cat(shuffled)[:wanted]
             train = self._on_device(train)
         for images, labels in train.batches(order[first * protocol.batch :], protocol.batch):
-            moved = augment(
-                images.to(self.device, non_blocking=True), self.augmentation, self.draws
-            )
+            moved = augment(images.to(self.device, non_blocking=True), self.augmentation, self.draws)
             yield self.judge.network_input(moved), labels.to(self.device, non_blocking=True)
 
     def _budget(self) -> int:

@@ -27,17 +27,20 @@ def paired(build: Callable[[], nn.Module], seed: int) -> nn.Module:
     Two networks that have a tensor of one name, shape and initialisation start from the same values in it,
     whatever else they have: stems, heads and the blocks that two layouts share are then equal, and paired
     differences do not carry their scatter. The network is built twice, the first time to learn which random
-    draw ends in which tensor. The caller's random numbers stay as they are.
+    draw ends in which tensor (a third time where the first build drew more, to fill a memory of its own).
+    The caller's random numbers stay as they are. Raises `RuntimeError` for a builder that draws otherwise
+    every time.
     """
+    names: dict[int, str] | None = None
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        with _Draws() as first:
-            sample = build()
-        names = first.names(sample)
-        del sample
-        torch.manual_seed(seed)
-        with _Draws(names, seed):
-            return build()
+        for _ in range(4):
+            torch.manual_seed(seed)
+            with _Draws(names, seed) as draws:
+                model = build()
+            known, names = names, draws.names(model)
+            if names == known:
+                return model
+    raise RuntimeError("the network draws other random numbers every time it is built")
 
 
 class _Draws(TorchDispatchMode):
@@ -64,8 +67,7 @@ class _Draws(TorchDispatchMode):
             torch.manual_seed(name_seed(self.seed, name, self.drawn[name]))
             self.drawn[name] += 1
         result = func(*args, **(kwargs or {}))
-        if self.chosen is None:
-            self._follow(args, kwargs, result, random)
+        self._follow(args, kwargs, result, random)
         self.number += random
         return result
 

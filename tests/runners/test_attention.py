@@ -72,5 +72,5 @@ def test_only_on_a_cpu_in_bfloat16():
         ("bf16", torch.device("cuda"), False),
     ):
         with training_kernels(precision, device):
-            modes = torch.overrides._get_current_function_mode()
-        assert isinstance(modes, ExplicitShortAttention) is wanted
+            mode = torch.overrides._get_current_function_mode()
+        assert isinstance(mode, ExplicitShortAttention) is wanted
