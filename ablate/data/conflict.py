@@ -2,94 +2,99 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from ablate.data.drawn import Drawing, at_least
+from ablate.data.drawn import EPOCH, TEST_IMAGES, at_least, drawn_splits
+from ablate.data.register import Request, dataset
 from ablate.errors import AblateError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from ablate.data.dataset import Splits
+    from ablate.data.splits import TensorSplit
 
 MOVE = 4  # pixels by which a large letter may be off the centre, along each axis
 
 
-@dataclass(frozen=True)
-class Conflict:
-    """A large letter whose strokes are filled with copies of a small letter (Navon, 1977).
+@dataset("conflict", flip=False)
+def conflict(
+    request: Request,
+    *,
+    letters: str = "CHLOTVXZ",
+    size: int = 64,
+    tile: int = 8,
+    images: int = EPOCH,
+    test_images: int = TEST_IMAGES,
+) -> Splits:
+    """Large letters filled with small ones; which of the two a network answers is its shape bias.
 
-    In training images the two are the same letter. A test image comes in three groups: `agree`, where they
-    are the same; `shape`, where they differ and the large letter is the answer; and `texture`, the same
-    images as `shape` with the small letter as the answer. Shape bias (Geirhos et al., 2019) is
-    shape / (shape + texture) of the scores of the last two.
+    The strokes of a large letter are filled with copies of a small one (Navon, 1977). In training images the
+    two are the same letter. A test image comes in three groups: `agree`, where they are the same; `shape`,
+    where they differ and the large letter is the answer; and `texture`, the same images as `shape` with the
+    small letter as the answer. Shape bias (Geirhos et al., 2019) is shape / (shape + texture) of the scores.
     """
+    if len(letters) < 2 or len(set(letters.upper())) != len(letters) or not letters.isalpha():
+        raise AblateError(f"letters must be two different letters at least, got {letters!r}")
+    at_least("tile", tile, 6)
+    at_least("size", size, 4 * tile)
 
-    letters: str = "CHLOTVXZ"
-    size: int = 64
-    tile: int = 8
+    def draw(generator: torch.Generator, number: int) -> TensorSplit:
+        return draw_conflict(generator, number, letters, size, tile)
 
-    def __post_init__(self) -> None:
-        if len(self.letters) < 2 or len(set(self.letters)) != len(self.letters) or not self.letters.isalpha():
-            raise AblateError(f"letters must be two different letters at least, got {self.letters!r}")
-        at_least("tile", self.tile, 6)
-        at_least("size", self.size, 4 * self.tile)
+    def draw_test(generator: torch.Generator, number: int) -> TensorSplit:
+        return draw_conflict(generator, number, letters, size, tile, test=True)
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return tuple(self.letters)
+    return drawn_splits(draw, letters, ("agree", "shape", "texture"), images, test_images, draw_test)
 
-    @property
-    def group_names(self) -> tuple[str, ...]:
-        return ("agree", "shape", "texture")
 
-    @property
-    def channels(self) -> int:
-        return 1
+def draw_conflict(
+    generator: torch.Generator, number: int, letters: str, size: int, tile: int, test: bool = False
+) -> TensorSplit:
+    """Images `(N, 1, size, size)`, labels `(N,)`, groups: 0 in training; a third of the test in each."""
+    import torch
 
-    @property
-    def resolution(self) -> tuple[int, int]:
-        return (self.size, self.size)
+    from ablate.data.splits import TensorSplit
 
-    @property
-    def label_grid(self) -> None:
-        return None
+    kinds = len(letters)
+    third = -(-number // 3) if test else number
+    same = torch.randint(kinds, (third,), generator=generator)
+    agree = _filled(same, same, letters, size, tile, generator)
+    if not test:
+        return TensorSplit(agree, same, torch.zeros_like(same))
+    shape = torch.randint(kinds, (third,), generator=generator)
+    texture = (shape + torch.randint(1, kinds, (third,), generator=generator)) % kinds
+    differ = _filled(shape, texture, letters, size, tile, generator)
+    images, labels = torch.cat([agree, differ, differ]), torch.cat([same, shape, texture])
+    return TensorSplit(images, labels, torch.arange(3).repeat_interleave(third)).select(torch.arange(number))
 
-    @property
-    def questions(self) -> int:
-        return 1
 
-    def draw(self, number: int, generator: torch.Generator, test: bool = False) -> Drawing:
-        """Images `(N, 1, size, size)`, labels `(N,)`; a third of the test images in each group."""
-        kinds = len(self.letters)
-        if not test:
-            labels = torch.randint(kinds, (number,), generator=generator)
-            return Drawing(self._images(labels, labels, generator), labels, torch.zeros_like(labels))
-        third = max(1, number // 3)
-        same = torch.randint(kinds, (third,), generator=generator)
-        shape = torch.randint(kinds, (third,), generator=generator)
-        texture = (shape + torch.randint(1, kinds, (third,), generator=generator)) % kinds
-        agree, differ = self._images(same, same, generator), self._images(shape, texture, generator)
-        groups = torch.arange(3).repeat_interleave(third)
-        return Drawing(torch.cat([agree, differ, differ]), torch.cat([same, shape, texture]), groups)
+def _filled(
+    shape: Tensor, texture: Tensor, letters: str, size: int, tile: int, generator: torch.Generator
+) -> Tensor:
+    """Large letters `shape` filled with small letters `texture`, uint8 `(N, 1, size, size)`."""
+    import torch
 
-    def _images(self, shape: Tensor, texture: Tensor, generator: torch.Generator) -> Tensor:
-        large, small = _masks(self.letters, self.size, self.tile)
-        number, side = len(shape), torch.arange(self.size)
-        phase = torch.randint(self.tile, (2, number, 1), generator=generator)
-        move = torch.randint(-MOVE, MOVE + 1, (2, number, 1), generator=generator)
-        image = torch.arange(number).view(-1, 1, 1)
-        rows, columns = (((side + offset) % self.tile) for offset in phase)  # (N, size)
-        filling = small[texture][image, rows.unsqueeze(2), columns.unsqueeze(1)]
-        rows, columns = (((side + offset) % self.size) for offset in move)  # the margin is empty
-        strokes = large[shape][image, rows.unsqueeze(2), columns.unsqueeze(1)]
-        noise = torch.randint(32, filling.shape, generator=generator)
-        return (noise + strokes * (64 + 159 * filling)).to(torch.uint8).unsqueeze(1)
+    large, small = _masks(letters, size, tile)
+    number, side = len(shape), torch.arange(size)
+    phase = torch.randint(tile, (2, number, 1), generator=generator)
+    move = torch.randint(-MOVE, MOVE + 1, (2, number, 1), generator=generator)
+    image = torch.arange(number).view(-1, 1, 1)
+    rows, columns = (side + phase) % tile  # (N, size) each
+    filling = small[texture][image, rows.unsqueeze(2), columns.unsqueeze(1)]
+    rows, columns = (side + move) % size  # what wraps around is empty margin
+    strokes = large[shape][image, rows.unsqueeze(2), columns.unsqueeze(1)]
+    noise = torch.randint(32, filling.shape, generator=generator)
+    return (noise + strokes * (64 + 159 * filling)).to(torch.uint8).unsqueeze(1)
 
 
 @lru_cache(maxsize=8)
 def _masks(letters: str, size: int, tile: int) -> tuple[Tensor, Tensor]:
     """The strokes of large and small letters, int64 `(letters, size, size)` and `(letters, tile, tile)`."""
+    import torch
+
     large = [_letter(letter, size, size - 2 * MOVE - 2, size // 16) for letter in letters]
     small = [_letter(letter, tile, tile - 1, 0) for letter in letters]
     return torch.stack(large), torch.stack(small)
@@ -97,6 +102,8 @@ def _masks(letters: str, size: int, tile: int) -> tuple[Tensor, Tensor]:
 
 def _letter(letter: str, size: int, height: int, stroke: int) -> Tensor:
     """A capital, drawn large with Pillow's own font, then fitted into a box `height` pixels high."""
+    import numpy as np
+    import torch
     from PIL import Image, ImageDraw, ImageFont
 
     font = ImageFont.load_default(size=200)

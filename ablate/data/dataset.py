@@ -2,75 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.data import DataLoader
-from torch.utils.data import Dataset as TorchDataset
 
+from ablate.data.splits import DrawnSplit, Split, StreamSplit, TensorSplit
 from ablate.errors import AblateError
+
+__all__ = [
+    "Dataset",
+    "Split",
+    "Splits",
+    "StreamSplit",
+    "TensorSplit",
+    "pixel_statistics",
+    "resize",
+    "stratified",
+]
 
 RESIZED_LIMIT = 2 * 1024**3
 """Bytes that a split may take after its resize; above it, images are resized batch by batch instead."""
 
 
 @dataclass(frozen=True, eq=False)
-class TensorSplit:
-    """A split that lives in memory: `images` uint8 `(N, C, H, W)`, `labels` int64 `(N,)` on the CPU."""
+class Splits:
+    """What a set's loader returns. `val` exists only where the set brings one of its own.
 
-    images: Tensor
-    labels: Tensor
+    `mean` and `std` (per channel, of pixels in 0..1) are given where a look at the training images would cost
+    too much; else they are computed.
+    """
 
-    def __post_init__(self) -> None:
-        if self.images.dtype != torch.uint8 or self.images.ndim != 4:
-            shape = tuple(self.images.shape)
-            raise ValueError(f"images must be uint8 (N, C, H, W), got {self.images.dtype} {shape}")
-        if len(self.images) != len(self.labels):
-            raise ValueError(f"{len(self.images)} images, but {len(self.labels)} labels")
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def batches(self, order: Tensor, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The images of `order` in batches; the last one may be smaller."""
-        for index in torch.split(order, batch):
-            yield self.images[index], self.labels[index]
-
-    def select(self, indices: Tensor) -> TensorSplit:
-        """A copy that holds these images only."""
-        return TensorSplit(self.images[indices], self.labels[indices])
-
-
-@dataclass(frozen=True, eq=False)
-class StreamSplit:
-    """A split that is decoded while it is read: `source[i]` gives one uint8 `(C, H, W)` image."""
-
-    source: TorchDataset[Tensor]
-    labels: Tensor
-    indices: Tensor  # of the source's images, one per label
-    workers: int = 2
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def batches(self, order: Tensor, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The images of `order` in batches, decoded by `workers` processes ahead of use."""
-        chunks = torch.split(order, batch)
-        wanted = [self.indices[chunk].tolist() for chunk in chunks]
-        loader: DataLoader[Tensor] = DataLoader(self.source, batch_sampler=wanted, num_workers=self.workers)
-        for chunk, images in zip(chunks, loader, strict=True):
-            yield images, self.labels[chunk]
-
-    def select(self, indices: Tensor) -> StreamSplit:
-        """A view that holds these images only."""
-        return replace(self, labels=self.labels[indices], indices=self.indices[indices])
-
-
-Split: TypeAlias = TensorSplit | StreamSplit
+    train: Split
+    test: Split
+    classes: tuple[str, ...]
+    val: Split | None = None
+    group_names: tuple[str, ...] = ()
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    channels: int | None = None  # of streamed images, whose tensors nobody has seen
+    native_resolution: tuple[int, int] | None = None  # likewise
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +65,12 @@ class Dataset:
     std: tuple[float, ...]
     flip: bool  # whether a mirrored image keeps its class
     val: Split | None = None
+    group_names: tuple[str, ...] = ()
+
+    @property
+    def per_token(self) -> bool:
+        """Whether labels are `(N, h, w)` or `(N, questions, h, w)`, of tokens, and not `(N,)`, of images."""
+        return self.test.labels.ndim >= 3
 
     def to_input(self, images: Tensor) -> Tensor:
         """uint8 images `(B, C, h, w)` as a network's input: resized if need be, float32, normalised."""
@@ -105,10 +83,12 @@ class Dataset:
         """The same set with the test images out of reach: what settings may be chosen on.
 
         Its `test` is the validation split where the set has one, else a stratified `fraction` of the training
-        images, which then leave `train`.
+        images, which then leave `train`. Of a set that is drawn, it is drawn too, and `train` stays whole.
         """
         if self.val is not None:
             return replace(self, test=self.val, val=None)
+        if isinstance(self.train, DrawnSplit):
+            return replace(self, test=self.train.held_out(round(fraction * len(self.train)), seed))
         held_out, kept = stratified(self.train.labels, round(fraction * len(self.train)), seed)
         return replace(self, train=self.train.select(kept), test=self.train.select(held_out))
 
@@ -120,6 +100,8 @@ def stratified(labels: Tensor, size: int, seed: int) -> tuple[Tensor, Tensor]:
     """
     from sklearn.model_selection import train_test_split
 
+    if labels.ndim != 1:
+        raise AblateError("images with a label per token cannot be divided by their classes")
     counts = torch.bincount(labels)
     present = int((counts > 0).sum())
     room = len(labels) - present

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from ablate.data.dataset import TensorSplit
+from ablate.data.register import Request, dataset
+from ablate.data.summary import Summary
 from ablate.errors import AblateError
+
+if TYPE_CHECKING:
+    from ablate.data.dataset import Splits
 
 CLASSES = (
     "T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
@@ -24,12 +28,27 @@ FILES = {
 }
 
 
-def fashion_mnist(data_dir: Path | None, cache: Path) -> tuple[TensorSplit, TensorSplit]:
-    """Training and test split, from `data_dir`, else Debian's package, else downloaded once into `cache`.
+def summary(request: Request) -> Summary:
+    """What `fashion-mnist` will load; a download is put off, not tried."""
+    notes: tuple[str, ...] = ()
+    if find(request.data_dir) is None and not complete(_downloaded(request.cache)):
+        notes = (f"fashion-mnist is not on this machine; it will be downloaded into {request.cache}",)
+    images = {"train": 60_000, "test": 10_000}
+    return Summary("fashion-mnist", 10, images, 1, (28, 28), CLASSES, (6000, 6000), notes)
 
-    Raises `AblateError` when there is no way to the files, and names the three ways.
+
+@dataset("fashion-mnist", flip=True, inspect=summary)
+def fashion_mnist(request: Request) -> Splits:
+    """70,000 grey images of clothes, 28 x 28 pixels, in ten classes.
+
+    From `data_dir`, else Debian's package, else downloaded once. Raises `AblateError` when there is no way to
+    the files, and names the three ways.
     """
-    folder = find(data_dir) or download(cache)
+    import torch
+
+    from ablate.data.dataset import Splits, TensorSplit
+
+    folder = find(request.data_dir) or download(request.cache)
     train, test = (
         TensorSplit(
             torch.from_numpy(read_idx(folder / images)).unsqueeze(1),
@@ -37,7 +56,7 @@ def fashion_mnist(data_dir: Path | None, cache: Path) -> tuple[TensorSplit, Tens
         )
         for images, labels in (FILES["train"], FILES["test"])
     )
-    return train, test
+    return Splits(train, test, CLASSES)
 
 
 def find(data_dir: Path | None) -> Path | None:
@@ -59,11 +78,15 @@ def existing(path: Path) -> Path | None:
     return next((form for form in (path, path.with_name(path.name + ".gz")) if form.is_file()), None)
 
 
+def _downloaded(cache: Path) -> Path:
+    return cache / "FashionMNIST" / "raw"
+
+
 def download(cache: Path) -> Path:
     """Let torchvision fetch the files into `cache`; the folder they are in."""
     from torchvision.datasets import FashionMNIST
 
-    folder = cache / "FashionMNIST" / "raw"
+    folder = _downloaded(cache)
     if not complete(folder):
         try:
             FashionMNIST(str(cache), download=True)

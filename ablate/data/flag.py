@@ -2,68 +2,73 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-
-from ablate.data.drawn import IGNORED, Drawing, ascending, at_least, coloured, enlarged, palette
+from ablate.data.drawn import (
+    EPOCH,
+    TEST_IMAGES,
+    ascending,
+    at_least,
+    coloured,
+    drawn_splits,
+    enlarged,
+    palette,
+)
+from ablate.data.register import Request, dataset
 from ablate.errors import AblateError
 
+if TYPE_CHECKING:
+    import torch
 
-@dataclass(frozen=True)
-class Flag:
-    """A grid of random colours whose first column is a flag, black or white.
+    from ablate.data.dataset import Splits
+    from ablate.data.splits import TensorSplit
 
-    Under the black flag a token names its own colour, under the white one the colour half the palette on. It
-    is asked from the first of `distances` on (columns between it and the flag), and the scores are kept by
-    the last distance that is not above its own. What does not see the flag is right for half the tokens.
+
+@dataset("flag", flip=False)
+def flag(
+    request: Request,
+    *,
+    distances: tuple[int, ...] = (8, 12),
+    size: int = 16,
+    colours: int = 6,
+    cell: int = 4,
+    images: int = EPOCH,
+    test_images: int = TEST_IMAGES,
+) -> Splits:
+    """A far flag decides how every token has to read its own colour.
+
+    The first column of a grid of random colours is the flag, black or white. Under the black flag a token
+    names its own colour, under the white one the colour half the palette on. It is asked from the first of
+    `distances` on (columns from the flag), and the scores are kept by the last distance that is not above
+    its own. What does not see the flag is right for half the tokens.
     """
+    ascending("distances", distances, 1, size - 1)
+    at_least("cell", cell, 1)
+    palette(colours)
+    if colours % 2:
+        raise AblateError(f"colours must be even, got {colours}")
 
-    distances: tuple[int, ...] = (8, 12)
-    size: int = 16
-    colours: int = 6
-    cell: int = 4
+    def draw(generator: torch.Generator, number: int) -> TensorSplit:
+        return draw_flag(generator, number, distances, size, colours, cell)
 
-    def __post_init__(self) -> None:
-        ascending("distances", self.distances, 1, self.size - 1)
-        at_least("cell", self.cell, 1)
-        palette(self.colours)
-        if self.colours % 2:
-            raise AblateError(f"colours must be even, got {self.colours}")
+    names = [f"colour {index}" for index in range(colours)]
+    return drawn_splits(draw, names, [f"d>={distance}" for distance in distances], images, test_images)
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return tuple(f"colour {index}" for index in range(self.colours))
 
-    @property
-    def group_names(self) -> tuple[str, ...]:
-        return tuple(f"d>={distance}" for distance in self.distances)
+def draw_flag(
+    generator: torch.Generator, number: int, distances: tuple[int, ...], size: int, colours: int, cell: int
+) -> TensorSplit:
+    """Images `(N, 3, size * cell, size * cell)`, labels `(N, size, size)`, groups: the distance."""
+    import torch
 
-    @property
-    def channels(self) -> int:
-        return 3
+    from ablate.data.splits import IGNORED, TensorSplit
 
-    @property
-    def resolution(self) -> tuple[int, int]:
-        return (self.size * self.cell,) * 2
-
-    @property
-    def label_grid(self) -> tuple[int, int]:
-        return (self.size, self.size)
-
-    @property
-    def questions(self) -> int:
-        return 1
-
-    def draw(self, number: int, generator: torch.Generator, test: bool = False) -> Drawing:
-        """Images `(N, 3, size * cell, size * cell)`, labels `(N, size, size)`."""
-        indices = torch.randint(self.colours, (number, self.size, self.size), generator=generator)
-        white = torch.randint(2, (number,), generator=generator)
-        cells = coloured(indices, palette(self.colours))
-        cells[:, :, :, 0] = 255 * white.to(torch.uint8).view(-1, 1, 1)
-        labels = (indices + white.view(-1, 1, 1) * (self.colours // 2)) % self.colours
-        distance = torch.arange(self.size)
-        labels[:, :, distance < self.distances[0]] = IGNORED
-        steps = torch.tensor(self.distances)
-        groups = (torch.bucketize(distance, steps, right=True) - 1).clamp_min(0)
-        return Drawing(enlarged(cells, self.cell), labels, groups.view(1, 1, -1))
+    indices = torch.randint(colours, (number, size, size), generator=generator)
+    white = torch.randint(2, (number,), generator=generator)
+    cells = coloured(indices, palette(colours))
+    cells[:, :, :, 0] = 255 * white.to(torch.uint8).view(-1, 1, 1)
+    labels = (indices + white.view(-1, 1, 1) * (colours // 2)) % colours
+    column = torch.arange(size)
+    labels[:, :, column < distances[0]] = IGNORED
+    groups = (torch.bucketize(column, torch.tensor(distances), right=True) - 1).clamp_min(0)
+    return TensorSplit(enlarged(cells, cell), labels, groups.expand(labels.shape))

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
-from torch.utils.data import DataLoader
-from torch.utils.data import Dataset as TorchDataset
-
-from ablate.data.dataset import Split, StreamSplit, TensorSplit
+from ablate.data.register import Request, dataset
 from ablate.errors import AblateError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ablate.data.dataset import Split, Splits
+
+RESOLUTION = 224
+"""Height and width, in pixels, where nobody says another."""
 
 IN_MEMORY = 1024**3
 """Bytes of decoded images (all splits) up to which a folder is decoded once into memory."""
 
 
-class DecodedImages(TorchDataset[Tensor]):
+@dataset("folder", flip=True, after_colon="path")
+def folder(request: Request, *, path: str) -> Splits:
+    """Image files in train/CLASS/ and val/CLASS/ or test/CLASS/."""
+    from ablate.data.dataset import Splits
+
+    size = request.resolution or (RESOLUTION, RESOLUTION)
+    splits, classes = image_folder(Path(path).expanduser(), size)
+    test = splits.get("test") or splits["val"]
+    val = splits["val"] if "test" in splits and "val" in splits else None
+    return Splits(splits["train"], test, classes, val, channels=3, native_resolution=size)
+
+
+class DecodedImages:
     """Image files decoded on access: uint8 `(3, H, W)`, resized to cover that size, the centre cropped."""
 
     def __init__(self, files: list[str], size: tuple[int, int]):
@@ -42,14 +56,16 @@ class DecodedImages(TorchDataset[Tensor]):
 
 
 def image_folder(
-    root: Path, size: tuple[int, int], *, in_memory: int = IN_MEMORY, workers: int | None = None
+    root: Path, size: tuple[int, int], *, in_memory: int | None = None, workers: int | None = None
 ) -> tuple[dict[str, Split], tuple[str, ...]]:
     """The splits of an image folder by name (`train`, and `test` or `val` or both), and its classes' names.
 
-    When all images together take at most `in_memory` bytes at `size`, they are decoded once; else they stream
-    through `workers` processes (default: one per core, at most 8). Raises `AblateError` when a folder is
-    missing or empty, or when the splits disagree about the classes.
+    When all images together take at most `in_memory` bytes at `size` (default: `IN_MEMORY`), they are decoded
+    once; else they stream through `workers` threads (default: one per core, at most 8). Raises `AblateError`
+    when a folder is missing or empty, or when the splits disagree about the classes.
     """
+    from ablate.data.decode import decoders
+
     if not (root / "train").is_dir():
         raise AblateError(
             f"{root}: an image folder needs train/CLASS/*.jpg (or .png, ...), and val/ or test/ alike"
@@ -64,7 +80,8 @@ def image_folder(
             raise AblateError(
                 f"{root}: train/ and {name}/ do not have the same classes ({', '.join(odd[:5])})"
             )
-    workers = min(8, os.cpu_count() or 1) if workers is None else workers
+    workers = decoders() if workers is None else workers
+    in_memory = IN_MEMORY if in_memory is None else in_memory
     fits = sum(len(source) for source in found.values()) * 3 * size[0] * size[1] <= in_memory
     return {name: _split(source, size, fits, workers) for name, source in found.items()}, classes
 
@@ -79,9 +96,14 @@ def _scan(folder: Path) -> Any:
 
 
 def _split(source: Any, size: tuple[int, int], fits: bool, workers: int) -> Split:
+    import torch
+
+    from ablate.data.decode import decoded
+    from ablate.data.splits import StreamSplit, TensorSplit
+
     files = DecodedImages([path for path, _ in source.samples], size)
     labels = torch.tensor(source.targets)
     if not fits:
         return StreamSplit(files, labels, torch.arange(len(labels)), workers)
-    loader: DataLoader[Tensor] = DataLoader(files, batch_size=256, num_workers=workers)
-    return TensorSplit(torch.cat(list(loader)), labels)
+    chunks = (chunk.tolist() for chunk in torch.split(torch.arange(len(labels)), 256))
+    return TensorSplit(torch.cat(list(decoded(files, chunks, workers))), labels)

@@ -1,46 +1,27 @@
-"""`load`: from a set's name to a `Dataset` at one resolution."""
+"""`load`: from a set's name to a `Dataset` at one resolution; `inspect`: what is known of it before."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ablate.data import cifar, digits, fashion_mnist, folder
-from ablate.data.dataset import (
-    RESIZED_LIMIT,
-    Dataset,
-    Split,
-    TensorSplit,
-    pixel_statistics,
-    resize,
-    stratified,
-)
+from ablate.data.call import check_name
+from ablate.data.register import Request, entries, find_entry
+from ablate.data.summary import Summary
 from ablate.errors import AblateError
-from ablate.study.fields import DATASETS, FOLDER, known_dataset
 
-FOLDER_RESOLUTION = 224
+if TYPE_CHECKING:
+    from ablate.data.dataset import Dataset, Splits
+    from ablate.data.splits import Split
+
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def names() -> tuple[str, ...]:
-    """The names that `load` knows; besides, `folder:PATH`, or a path with a slash, is any image folder."""
-    return DATASETS
-
-
-def check_name(name: str) -> None:
-    """Raise `AblateError` when `load` would not know this name."""
-    try:
-        known_dataset(name)
-    except ValueError as error:
-        raise AblateError(str(error)) from None
-
-
-def folder_of(name: str) -> Path | None:
-    """The image folder that a name means: after `folder:`, or any name with a slash in it; else `None`."""
-    if not name.startswith(FOLDER) and "/" not in name:
-        return None
-    return Path(name.removeprefix(FOLDER)).expanduser()
+    """The registered sets' names; besides, a path with a slash is any image folder."""
+    return tuple(entries())
 
 
 def cache_dir() -> Path:
@@ -49,70 +30,123 @@ def cache_dir() -> Path:
 
 
 def load(
-    name: str,
+    text: str,
     *,
     data_dir: str | Path | None = None,
     resolution: int | tuple[int, int] | None = None,
     subset: int | None = None,
     seed: int = 0,
 ) -> Dataset:
-    """The image set `name`, resized once to `resolution` (pixels; default: its own, 224 for folders).
+    """The image set that `text` names, resized once to `resolution` pixels (default: its own, 224 for files).
 
     `subset` keeps that many training images, stratified by class; `seed` says which. The choice depends on
     nothing else, so that all layouts and all seeds of a study train on the same images. Raises `AblateError`
-    for an unknown name, missing files or a subset that is too small or too large.
+    for an unknown name or argument, missing files or a subset that is too small or too large.
     """
-    check_name(name)
+    from ablate.data.dataset import stratified
+    from ablate.data.splits import DrawnSplit
+
+    call = check_name(text)
     size = (resolution, resolution) if isinstance(resolution, int) else resolution
     if size is not None and min(size) < 1:
         raise AblateError(f"resolution must be at least 1 pixel, got {resolution}")
-    where = Path(data_dir) if data_dir is not None else None
-    images = folder_of(name)
-    dataset = _tensors(name, where) if images is None else _folder(name, images, size)
+    entry = find_entry(call.name)
+    splits = entry.loader(_request(data_dir, size), **call.kwargs)
+    dataset = _dataset(text, splits, entry.flip)
     if subset is not None and subset != len(dataset.train):
+        if isinstance(dataset.train, DrawnSplit):
+            raise AblateError(
+                f"{text} is drawn: `subset` cannot choose from it; `images` says how many there are"
+            )
         kept, _ = stratified(dataset.train.labels, subset, seed)
         dataset = replace(dataset, train=dataset.train.select(kept))
     return dataset if size is None else _resized(dataset, size)
 
 
-def _tensors(name: str, data_dir: Path | None) -> Dataset:
-    """One of the named sets at its own resolution."""
-    if name == "digits":
-        (train, test), classes = digits.digits(), digits.CLASSES
-    elif name == "fashion-mnist":
-        train, test = fashion_mnist.fashion_mnist(data_dir, cache_dir())
-        classes = fashion_mnist.CLASSES
+def inspect(text: str, *, data_dir: str | Path | None = None, classes: int | None = None) -> Summary:
+    """What a set holds, looked up without decoding its images.
+
+    Raises `AblateError` when it cannot be loaded as it stands: files that are missing, splits that disagree,
+    or more classes than `classes`, the number that a network shall tell apart.
+    """
+    call = check_name(text)
+    entry = find_entry(call.name)
+    if entry.inspector is not None:
+        summary = replace(entry.inspector(_request(data_dir, None), **call.kwargs), name=text)
     else:
-        train, test, classes = cifar.cifar(name, data_dir, cache_dir())
-    mean, std = pixel_statistics(train.images)
-    _, channels, height, width = train.images.shape
-    size = (height, width)
-    return Dataset(name, train, test, classes, channels, size, size, mean, std, flip=name != "digits")
+        summary = summary_of(load(text, data_dir=data_dir))
+    summary.require_classes(classes)
+    return summary
 
 
-def _folder(name: str, root: Path, size: tuple[int, int] | None) -> Dataset:
-    """An image folder, decoded straight to the wanted size."""
-    size = size or (FOLDER_RESOLUTION, FOLDER_RESOLUTION)
-    splits, classes = folder.image_folder(root, size)
-    train = splits["train"]
+def summary_of(dataset: Dataset) -> Summary:
+    """The summary of a set that is loaded."""
+    parts = {"train": dataset.train, "val": dataset.val, "test": dataset.test}
+    counts = (
+        dataset.train.labels[dataset.train.labels >= 0].flatten().bincount(minlength=len(dataset.classes))
+    )
+    return Summary(
+        dataset.name,
+        len(dataset.classes),
+        {name: len(split) for name, split in parts.items() if split is not None},
+        dataset.channels,
+        dataset.native_resolution,
+        dataset.classes,
+        None if dataset.per_token else (int(counts.min()), int(counts.max())),
+    )
+
+
+def _request(data_dir: str | Path | None, size: tuple[int, int] | None) -> Request:
+    return Request(Path(data_dir).expanduser() if data_dir is not None else None, cache_dir(), size)
+
+
+def _dataset(name: str, splits: Splits, flip: bool) -> Dataset:
+    from ablate.data.dataset import Dataset, pixel_statistics
+    from ablate.data.splits import DrawnSplit, TensorSplit
+
+    train = splits.train.held_out(256, 0) if isinstance(splits.train, DrawnSplit) else splits.train
+    mean, std = splits.mean, splits.std
     if isinstance(train, TensorSplit):
-        mean, std = pixel_statistics(train.images)
-    else:  # one more pass over the files would cost as much as an epoch
-        mean, std = IMAGENET_MEAN, IMAGENET_STD
-    test = splits.get("test") or splits["val"]
-    val = splits["val"] if "test" in splits and "val" in splits else None
-    return Dataset(name, train, test, classes, 3, size, size, mean, std, flip=True, val=val)
+        _, channels, height, width = train.images.shape
+        native = splits.native_resolution or (height, width)
+        size = (height, width)
+        if mean is None or std is None:
+            mean, std = pixel_statistics(train.images)
+    else:  # to look at all files would cost as much as an epoch
+        assert splits.native_resolution is not None
+        channels, size = splits.channels or 3, splits.native_resolution
+        native = size
+        if mean is None or std is None:
+            mean, std = (
+                (IMAGENET_MEAN, IMAGENET_STD) if channels == 3 else ((0.5,) * channels, (0.5,) * channels)
+            )
+    return Dataset(
+        name,
+        splits.train,
+        splits.test,
+        splits.classes,
+        channels,
+        native,
+        size,
+        mean,
+        std,
+        flip,
+        splits.val,
+        splits.group_names,
+    )
 
 
 def _resized(dataset: Dataset, size: tuple[int, int]) -> Dataset:
     """The set at another resolution: resized now if that fits into memory, else by `to_input` later."""
+    from ablate.data.dataset import RESIZED_LIMIT, resize
+    from ablate.data.splits import TensorSplit
 
     def convert(split: Split) -> Split:
         if not isinstance(split, TensorSplit):
             return split
         if len(split) * dataset.channels * size[0] * size[1] > RESIZED_LIMIT:
             return split
-        return TensorSplit(resize(split.images, size), split.labels)
+        return replace(split, images=resize(split.images, size))
 
     return replace(
         dataset,

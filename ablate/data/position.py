@@ -2,73 +2,62 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-
-from ablate.data.drawn import Drawing, at_least
+from ablate.data.drawn import EPOCH, TEST_IMAGES, at_least, drawn_splits
+from ablate.data.register import Request, dataset
 from ablate.errors import AblateError
 
+if TYPE_CHECKING:
+    import torch
 
-@dataclass(frozen=True)
-class Position:
-    """One bright dot of `dot` x `dot` pixels on dark noise; the label is its field of `fields` x `fields`.
+    from ablate.data.dataset import Splits
+    from ablate.data.splits import TensorSplit
 
-    The dot lies on a grid of its own size, so that no token sees more of it than another. Only places make
-    the answers differ: an operator that treats all tokens alike, under a head that averages them, is at
-    chance; padding tells a convolution about the border, as far as it reaches. Scores are kept for fields at
-    the border and for the inner ones.
+
+@dataset("position", flip=False)
+def position(
+    request: Request,
+    *,
+    fields: int = 4,
+    size: int = 32,
+    dot: int = 4,
+    images: int = EPOCH,
+    test_images: int = TEST_IMAGES,
+) -> Splits:
+    """In which of `fields` x `fields` parts of the image a bright dot is.
+
+    The dot of `dot` x `dot` pixels on dark noise lies on a grid of its own size, so that no token sees more
+    of it than another. Only places make the answers differ: an operator that treats all tokens alike, under a
+    head that averages them, is at chance; padding tells a convolution about the border, as far as it reaches.
+    Scores are kept for parts at the border and for the inner ones.
     """
+    at_least("fields", fields, 2)
+    at_least("dot", dot, 1)
+    if size % (fields * dot):
+        raise AblateError(f"size must be a multiple of {fields * dot}, got {size}")
 
-    fields: int = 4
-    size: int = 64
-    dot: int = 4
+    def draw(generator: torch.Generator, number: int) -> TensorSplit:
+        return draw_position(generator, number, fields, size, dot)
 
-    def __post_init__(self) -> None:
-        at_least("fields", self.fields, 2)
-        at_least("dot", self.dot, 1)
-        if self.size % (self.fields * self.dot):
-            raise AblateError(f"size must be a multiple of {self.fields * self.dot}, got {self.size}")
+    names = [f"row {row}, column {column}" for row in range(fields) for column in range(fields)]
+    return drawn_splits(draw, names, ["border", "inner"][: fields - 1], images, test_images)
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return tuple(f"row {row}, column {column}" for row in self._line for column in self._line)
 
-    @property
-    def _line(self) -> range:
-        return range(self.fields)
+def draw_position(generator: torch.Generator, number: int, fields: int, size: int, dot: int) -> TensorSplit:
+    """Images `(N, 1, size, size)`, labels `(N,)`, groups: 1 for inner parts."""
+    import torch
 
-    @property
-    def group_names(self) -> tuple[str, ...]:
-        return ("border", "inner") if self.fields > 2 else ("border",)
+    from ablate.data.splits import TensorSplit
 
-    @property
-    def channels(self) -> int:
-        return 1
-
-    @property
-    def resolution(self) -> tuple[int, int]:
-        return (self.size, self.size)
-
-    @property
-    def label_grid(self) -> None:
-        return None
-
-    @property
-    def questions(self) -> int:
-        return 1
-
-    def draw(self, number: int, generator: torch.Generator, test: bool = False) -> Drawing:
-        """Images `(N, 1, size, size)`, labels `(N,)`."""
-        images = torch.randint(64, (number, 1, self.size, self.size), generator=generator, dtype=torch.uint8)
-        cells = self.size // self.dot
-        row, column = torch.randint(cells, (2, number), generator=generator)
-        index = torch.arange(number)
-        for down in range(self.dot):
-            for right in range(self.dot):
-                images[index, 0, row * self.dot + down, column * self.dot + right] = 255
-        each = cells // self.fields
-        row, column = row // each, column // each
-        last = self.fields - 1
-        inner = (row > 0) & (row < last) & (column > 0) & (column < last)
-        return Drawing(images, row * self.fields + column, inner.long())
+    images = torch.randint(64, (number, 1, size, size), generator=generator, dtype=torch.uint8)
+    cells = size // dot
+    row, column = torch.randint(cells, (2, number), generator=generator)
+    index = torch.arange(number)
+    for down in range(dot):
+        for right in range(dot):
+            images[index, 0, row * dot + down, column * dot + right] = 255
+    part = cells // fields
+    row, column = row // part, column // part
+    inner = (row > 0) & (row < fields - 1) & (column > 0) & (column < fields - 1)
+    return TensorSplit(images, row * fields + column, inner.long())

@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from ablate.data.dataset import Dataset
+from ablate.data.splits import DrawnSplit
 from ablate.errors import AblateError
 from ablate.runners.accuracy_checkpoint import Checkpoint
-from ablate.runners.accuracy_guard import guard
+from ablate.runners.accuracy_guard import IMAGES, guard
 from ablate.runners.accuracy_protocol import AccuracyProtocol, Diverged
 from ablate.runners.accuracy_result import AccuracyResult, Candidate
 from ablate.runners.accuracy_testing import CONFUSION_CLASSES, Change, Judge
@@ -109,8 +110,12 @@ def _precision_error(model: nn.Module, judge: Judge) -> float | None:
     """What bfloat16 costs on the first training images; `None` where it is not used."""
     if judge.protocol.precision != "bf16":
         return None
-    first = torch.arange(min(16, len(judge.dataset.train)))
-    images, _ = next(iter(judge.dataset.train.batches(first, len(first))))
+    train = judge.dataset.train
+    if isinstance(train, DrawnSplit):
+        images = train.held_out(IMAGES, 0).images
+    else:
+        first = torch.arange(min(IMAGES, len(train)))
+        images, _ = next(iter(train.batches(first, len(first))))
     return guard(model, judge.network_input(images), judge.device)
 
 

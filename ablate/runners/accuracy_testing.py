@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ablate.data.dataset import Dataset
-from ablate.data.drawn import IGNORED, DrawnDataset
+from ablate.data.splits import IGNORED
 from ablate.runners import device as devices
 from ablate.runners.accuracy_protocol import AccuracyProtocol, Diverged
 from ablate.runners.attention import training_kernels
@@ -83,7 +83,7 @@ class Judge:
         model.eval()
         kinds = len(self.dataset.classes)
         confusion = torch.zeros(kinds * kinds, dtype=torch.int64)
-        names = self.group_names()
+        names = self.dataset.group_names
         by_group = torch.zeros(2, len(names), dtype=torch.int64)
         total, asked, place = 0.0, 0, 0
         order = torch.arange(len(self.dataset.test))
@@ -98,8 +98,8 @@ class Judge:
             asked += int(wanted.sum())
             pairs = labels[wanted] * kinds + answers[wanted]
             confusion += torch.bincount(pairs, minlength=kinds * kinds)
-            if names:
-                group = self._groups(place, labels)[wanted]
+            if names and self.dataset.test.groups is not None:
+                group = self.dataset.test.groups[place : place + len(labels)][wanted]
                 right = (answers == labels)[wanted]
                 by_group[0] += torch.bincount(group[right], minlength=len(names))
                 by_group[1] += torch.bincount(group, minlength=len(names))
@@ -108,23 +108,9 @@ class Judge:
             raise Diverged("the test loss is not finite", 0)
         return Scores(confusion.view(kinds, kinds), total / asked, by_group if names else None)
 
-    def group_names(self) -> tuple[str, ...]:
-        """The difficulties that the data set tells apart; none for ordinary image sets."""
-        task = self.dataset.task if isinstance(self.dataset, DrawnDataset) else None
-        return () if task is None else task.group_names
-
     def group_scores(self, scores: Scores) -> dict[str, float]:
         """Accuracy by difficulty in percent, of those that occur."""
         if scores.groups is None:
             return {}
-        counts = zip(self.group_names(), scores.groups.T.tolist(), strict=True)
+        counts = zip(self.dataset.group_names, scores.groups.T.tolist(), strict=True)
         return {name: 100 * right / total for name, (right, total) in counts if total}
-
-    def _groups(self, place: int, labels: Tensor) -> Tensor:
-        """The difficulty of every label of the batch that begins at `place`."""
-        assert isinstance(self.dataset, DrawnDataset)
-        assert self.dataset.groups is not None
-        groups = self.dataset.groups
-        if len(groups) > 1 or len(self.dataset.test) == 1:
-            groups = groups[place : place + len(labels)]
-        return groups.expand(labels.shape)

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ablate.data.augment import Augmentation, augment, augmentation_for
-from ablate.data.dataset import Dataset, Split, TensorSplit
-from ablate.data.drawn import IGNORED, DrawnSplit
+from ablate.data.dataset import Dataset
+from ablate.data.splits import IGNORED, DrawnSplit, Split, TensorSplit, draws
 from ablate.errors import AblateError
 from ablate.runners import device as devices
 from ablate.runners.accuracy_checkpoint import Checkpoint
@@ -115,20 +115,23 @@ class Training:
 
         Images of a set come epoch after epoch, each in a new order; drawn ones are new in every batch.
         """
-        protocol, train = self.protocol, self.dataset.train
-        wanted = (self.steps if steps is None else steps) * protocol.batch
-        if isinstance(train, DrawnSplit):
-            order = torch.arange(wanted)
-            train = train.seeded(protocol.seed)
-        else:
-            orders = torch.Generator().manual_seed(protocol.seed)
-            epochs = -(-wanted // len(train))
-            shuffled = [torch.randperm(len(train), generator=orders) for _ in range(epochs)]
-            order = torch.cat(shuffled)[:wanted]
-            train = self._on_device(train)
-        for images, labels in train.batches(order[first * protocol.batch :], protocol.batch):
+        for images, labels in self._stored(first, self.steps if steps is None else steps):
             moved = augment(images.to(self.device, non_blocking=True), self.augmentation, self.draws)
             yield self.judge.network_input(moved), labels.to(self.device, non_blocking=True)
+
+    def _stored(self, first: int, steps: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of steps `first` to `steps` as bytes and labels."""
+        protocol, train = self.protocol, self.dataset.train
+        if isinstance(train, DrawnSplit):
+            for step in range(first, steps):
+                drawn = train.draw(draws("train", protocol.seed, step), protocol.batch)
+                yield drawn.images, drawn.labels
+            return
+        wanted = steps * protocol.batch
+        orders = torch.Generator().manual_seed(protocol.seed)
+        epochs = -(-wanted // len(train))
+        order = torch.cat([torch.randperm(len(train), generator=orders) for _ in range(epochs)])
+        yield from self._on_device(train).batches(order[first * protocol.batch : wanted], protocol.batch)
 
     def _budget(self) -> int:
         """The number of steps of the run. A budget of time is divided by what a step takes on a copy."""

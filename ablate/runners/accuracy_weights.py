@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ablate.data.dataset import Dataset
-from ablate.data.drawn import DrawnSplit
+from ablate.data.splits import DrawnSplit
 from ablate.errors import AblateError
 
 HALF_LIFE = 0.05

@@ -6,7 +6,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ablate.data.dataset import Dataset
-from ablate.data.drawn import DrawnDataset
 from ablate.layout.layout import Layout
 from blocks.norm import LayerNorm
 
@@ -49,10 +48,10 @@ def network_for(layout: Layout, dataset: Dataset) -> nn.Module:
     Raises what `Layout.build` raises.
     """
     classes = len(dataset.classes)
-    task = dataset.task if isinstance(dataset, DrawnDataset) else None
-    if task is None or task.label_grid is None:
+    if not dataset.per_token:
         return layout.build(classes, dataset.channels)
+    shape = dataset.test.labels.shape  # (N, h, w) or (N, questions, h, w)
     backbone = layout.build(classes, dataset.channels, features_only=True)
-    info = backbone.feature_info
-    last = info[-1]  # type: ignore[index]
-    return TokenClassifier(backbone, int(last["num_chs"]), classes, task.label_grid, task.questions)
+    last = backbone.feature_info[-1]  # type: ignore[index]
+    grid = (shape[-2], shape[-1])
+    return TokenClassifier(backbone, int(last["num_chs"]), classes, grid, shape[1] if len(shape) == 4 else 1)

@@ -11,7 +11,9 @@ from ablate.runners.accuracy_weights import class_weights, paired, running_mean
 
 
 def layout(pattern: str) -> Layout:
-    return Layout(pattern, stem="patchify", widths=[16, 32], depths=[2, 2], heads=[2, 2], mlp_ratio=2, ffn="mlp")
+    return Layout(
+        pattern, stem="patchify", widths=[16, 32], depths=[2, 2], heads=[2, 2], mlp_ratio=2, ffn="mlp"
+    )
 
 
 def weights(pattern: str, seed: int = 0) -> dict[str, torch.Tensor]:
@@ -45,7 +47,9 @@ def test_the_distribution_is_that_of_the_initialisation():
     """A product of a draw, as key_only's saliency has it, keeps its scale; truncated draws stay truncated."""
     values = weights("key_only")
     assert float(values["head.fc.weight"].detach().std()) == pytest.approx(0.02, rel=0.15)
-    pooled = torch.cat([v.detach().flatten() for name, v in values.items() if name.endswith("mixer.saliency")])
+    pooled = torch.cat(
+        [v.detach().flatten() for name, v in values.items() if name.endswith("mixer.saliency")]
+    )
     assert float(pooled.std()) == pytest.approx(8**-0.5, rel=0.35)
 
 

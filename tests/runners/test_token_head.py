@@ -2,10 +2,6 @@ import pytest
 import torch
 
 from ablate.data import load
-from ablate.data.drawn import drawn_dataset
-from ablate.data.position import Position
-from ablate.data.reach import Reach
-from ablate.data.recall import Recall
 from ablate.layout import Layout
 from ablate.runners.accuracy import AccuracyProtocol, train
 from ablate.runners.token_head import TokenClassifier, network_for
@@ -16,18 +12,18 @@ PLAIN = {"stem": "patchify", "widths": [16], "depths": [1], "heads": [2], "mlp_r
 def test_labels_say_which_head():
     layout = Layout("conv", **PLAIN)
     assert not isinstance(network_for(layout, load("digits")), TokenClassifier)
-    assert not isinstance(network_for(layout, drawn_dataset("p", Position(), test_images=4)), TokenClassifier)
-    reach = drawn_dataset("r", Reach(distances=(1, 2)), test_images=4)
+    assert not isinstance(network_for(layout, load("position(test_images=4)")), TokenClassifier)
+    reach = load("reach(distances=[1, 2], test_images=4)")
     model = network_for(layout, reach)
     pixels = reach.to_input(reach.test.images)  # type: ignore[union-attr]
     assert model(pixels).shape == (4, 6, 2, 16, 16)
-    recall = drawn_dataset("r", Recall(), test_images=4)
+    recall = load("recall(test_images=4)")
     assert network_for(layout, recall)(torch.zeros(1, 3, 48, 48)).shape == (1, 8, 12, 12)
 
 
 def test_a_token_answers_for_itself():
     """With a mixer that mixes nothing, an answer depends on its own patch alone."""
-    dataset = drawn_dataset("r", Reach(distances=(1,)), test_images=2)
+    dataset = load("reach(distances=[1], test_images=2)")
     model = network_for(Layout("identity", **PLAIN), dataset).eval()
     x = torch.randn(1, dataset.channels, 64, 64)
     changed = x.clone()
@@ -38,14 +34,14 @@ def test_a_token_answers_for_itself():
 
 def test_backbones_of_timm():
     """The last stage is resized to the label grid: stride 32 gives 2 x 2 tokens of 64 x 64 pixels."""
-    dataset = drawn_dataset("r", Recall(size=8, cell=8), test_images=2)
+    dataset = load("recall(size=8, cell=8, test_images=2)")
     network = network_for(Layout("timm:resnet10t"), dataset)
     pixels = dataset.to_input(dataset.test.images)  # type: ignore[union-attr]
     assert network(pixels).shape == (2, 8, 8, 8)
 
 
 def test_an_operator_that_sees_one_cell_is_at_chance():
-    dataset = drawn_dataset("r", Reach(distances=(1, 3)), test_images=100)
+    dataset = load("reach(distances=[1, 3], test_images=100)")
     result = train(
         lambda: network_for(Layout("identity", **PLAIN), dataset),
         dataset,
