@@ -109,7 +109,7 @@ def _recall(name: str) -> dict[str, Interval]:
     if name == "linear":
         return {"2 pairs": SOLVED, "8 pairs": (70.0, 100.0)}
     seen = {"conv": _seen_nearby(12, 2), "pool": _seen_nearby(12, 2), "window": _seen_in_window(12, 7)}[name]
-    return {group: (chance - 2.5, 100 * seen + (1 - seen) * chance + 2.5) for group in groups}
+    return dict.fromkeys(groups, (chance - 2.5, 100 * seen + (1 - seen) * chance + 2.5))
 
 
 def _seen_nearby(size: int, reach: int) -> float:

@@ -81,10 +81,13 @@ def inspect(text: str, *, data_dir: str | Path | None = None, classes: int | Non
 
 def summary_of(dataset: Dataset) -> Summary:
     """The summary of a set that is loaded."""
+    from ablate.data.splits import DrawnSplit
+
     parts = {"train": dataset.train, "val": dataset.val, "test": dataset.test}
-    counts = (
-        dataset.train.labels[dataset.train.labels >= 0].flatten().bincount(minlength=len(dataset.classes))
-    )
+    balance = None
+    if not (dataset.per_token or isinstance(dataset.train, DrawnSplit)):  # drawn images are there when wanted
+        counts = dataset.train.labels.bincount(minlength=len(dataset.classes))
+        balance = int(counts.min()), int(counts.max())
     return Summary(
         dataset.name,
         len(dataset.classes),
@@ -92,7 +95,7 @@ def summary_of(dataset: Dataset) -> Summary:
         dataset.channels,
         dataset.native_resolution,
         dataset.classes,
-        None if dataset.per_token else (int(counts.min()), int(counts.max())),
+        balance,
     )
 
 

@@ -21,8 +21,8 @@ IGNORED = -100
 class TensorSplit:
     """A split that lives in memory, on the CPU: `images` uint8 `(N, C, H, W)`, `labels` int64.
 
-    Labels are `(N,)`, one an image, or `(N, h, w)`, one a token, or `(N, questions, h, w)`. `groups`, int64 of the labels' shape, sorts
-    the answers by difficulty.
+    Labels are `(N,)`, one an image; `(N, h, w)`, one a token; or `(N, questions, h, w)`. `groups`, int64 of
+    the labels' shape, sorts the answers by difficulty.
     """
 
     images: Tensor

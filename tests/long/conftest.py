@@ -14,4 +14,4 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     named = [
         (config.invocation_params.dir / argument.partition("::")[0]).resolve() for argument in config.args
     ]
-    return None if any(HERE == path or HERE in path.parents for path in named) else True
+    return None if any(path == HERE or HERE in path.parents for path in named) else True
