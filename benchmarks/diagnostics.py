@@ -41,10 +41,10 @@ class Task:
 TASKS = {
     "reach": Task("reach(test_images=400)", 6_144),
     "flag": Task("flag(test_images=400)", 4_096),
-    "texture": Task("texture", 4_096),
-    "recall": Task("recall(test_images=1000)", 8_192),
-    "count": Task("count", 16_384),
-    "position": Task("position", 8_192),
+    "texture": Task("texture(test_images=1000)", 3_072),
+    "recall": Task("recall(test_images=1000)", 6_144),
+    "count": Task("count(test_images=1000)", 8_192),
+    "position": Task("position(test_images=1000)", 8_192),
     "conflict": Task("conflict(test_images=900)", 3_072),
 }
 

@@ -43,7 +43,7 @@ def paired(build: Callable[[], nn.Module], seed: int) -> nn.Module:
     raise RuntimeError("the network draws other random numbers every time it is built")
 
 
-class _Draws(TorchDispatchMode):
+class _Draws(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follows random draws through the operators to the tensors that they end in.
 
     With `names`, the generator is seeded before each draw by the name of its tensor and by how many draws
@@ -51,7 +51,7 @@ class _Draws(TorchDispatchMode):
     """
 
     def __init__(self, names: dict[int, str] | None = None, seed: int = 0):
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.chosen, self.seed = names, seed
         self.number = 0
         self.drawn: dict[str, int] = defaultdict(int)
@@ -103,7 +103,8 @@ def name_seed(seed: int, name: str, draw: int) -> int:
 def running_mean(model: nn.Module, steps: int) -> AveragedModel:
     """The exponential mean of weights and buffers over a run of `steps` steps; `update_parameters` adds."""
     decay = 0.5 ** (1 / max(1.0, HALF_LIFE * steps))
-    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+    averaging = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+    return AveragedModel(model, multi_avg_fn=averaging, use_buffers=True)
 
 
 def class_weights(dataset: Dataset) -> Tensor:

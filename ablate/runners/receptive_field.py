@@ -125,7 +125,7 @@ def measure_receptive_field(
 def fields(model: nn.Module, pixels: Tensor, seed: int = 0) -> list[StageField]:
     """The field of every stage on images `(N, C, H, W)`, in float32, in evaluation mode."""
     model.eval()
-    parts = [gradients(model, part, seed + place) for place, part in enumerate(pixels.split(BATCH))]
+    parts = [gradients(model, part, seed + place) for place, part in enumerate(torch.split(pixels, BATCH))]
     return [
         _field(number, torch.cat(stage)) for number, stage in enumerate(zip(*parts, strict=True), start=1)
     ]
@@ -155,12 +155,11 @@ def stage_maps(model: nn.Module, x: Tensor) -> list[Tensor]:
         model = model.backbone
     if isinstance(model, Backbone):
         return model.features(x)
-    if hasattr(model, "forward_intermediates"):  # timm's classifiers
-        maps: list[Tensor] = model.forward_intermediates(x, intermediates_only=True)
-        return maps
-    if hasattr(model, "feature_info"):  # timm's backbones
-        output: list[Tensor] = model(x)
-        return output
+    network: Any = model
+    if hasattr(network, "forward_intermediates"):  # timm's classifiers
+        return list(network.forward_intermediates(x, intermediates_only=True))
+    if hasattr(network, "feature_info"):  # timm's backbones
+        return list(network(x))
     raise AblateError(f"{type(model).__name__} does not tell its stages apart: no receptive field")
 
 

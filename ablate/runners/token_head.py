@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -39,7 +41,7 @@ class TokenClassifier(nn.Module):
             logits = F.interpolate(logits.float(), self.grid, mode="bilinear", align_corners=False)
         if self.questions == 1:
             return logits
-        return logits.unflatten(1, (self.classes, self.questions))
+        return logits.view(len(logits), self.classes, self.questions, *self.grid)
 
 
 def network_for(layout: Layout, dataset: Dataset) -> nn.Module:
@@ -52,6 +54,8 @@ def network_for(layout: Layout, dataset: Dataset) -> nn.Module:
         return layout.build(classes, dataset.channels)
     shape = dataset.test.labels.shape  # (N, h, w) or (N, questions, h, w)
     backbone = layout.build(classes, dataset.channels, features_only=True)
-    last = backbone.feature_info[-1]  # type: ignore[index]
+    stages: Any = backbone.feature_info
     grid = (shape[-2], shape[-1])
-    return TokenClassifier(backbone, int(last["num_chs"]), classes, grid, shape[1] if len(shape) == 4 else 1)
+    return TokenClassifier(
+        backbone, int(stages[-1]["num_chs"]), classes, grid, shape[1] if len(shape) == 4 else 1
+    )
