@@ -3,7 +3,7 @@
 There oneDNN's gradient of the weight is not written for the taps of the kernel that meet nothing but padding:
 it holds whatever was in memory before, NaN included (3 x 3 at stride 2 on a 1 x 1 map; 7 x 7 at stride 4 up
 to 2 x 2). Seen with PyTorch 2.14 on a processor with AVX512-BF16, for ordinary convolutions in both memory
-formats; not in float32, not at stride 1. `benchmarks/unwritten.py` shows it on a machine.
+formats; not in float32, not at stride 1. The tests fill memory with NaN first, and so show it every time.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def test_rows_of_earlier_versions_load():
 def test_wrong_rows_are_named():
     with pytest.raises(AblateError, match="top5"):
         AccuracyResult.from_json({**OLD, "top5": 99.0})
-    with pytest.raises(AblateError, match="incomplete.*top1"):
+    with pytest.raises(AblateError, match=r"incomplete.*top1"):
         AccuracyResult.from_json({key: value for key, value in OLD.items() if key != "top1"})
 
 
