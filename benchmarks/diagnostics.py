@@ -41,11 +41,11 @@ class Task:
 TASKS = {
     "reach": Task("reach(test_images=400)", 6_144),
     "flag": Task("flag(test_images=400)", 4_096),
-    "texture": Task("texture(test_images=1000)", 3_072),
-    "recall": Task("recall(test_images=1000)", 6_144),
-    "count": Task("count(test_images=1000)", 8_192),
+    "texture": Task("texture(test_images=1000)", 2_048),
+    "recall": Task("recall(test_images=500)", 4_096),
+    "count": Task("count(test_images=1000)", 6_144),
     "position": Task("position(test_images=1000)", 8_192),
-    "conflict": Task("conflict(test_images=900)", 3_072),
+    "conflict": Task("conflict(test_images=450)", 2_048),
 }
 
 Interval = tuple[float, float]

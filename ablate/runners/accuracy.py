@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import torch
 from torch import nn
 
+from ablate.data import load
 from ablate.data.dataset import Dataset
 from ablate.data.splits import DrawnSplit
 from ablate.errors import AblateError
+from ablate.layout.layout import Layout
 from ablate.runners.accuracy_checkpoint import Checkpoint
 from ablate.runners.accuracy_guard import IMAGES, guard
 from ablate.runners.accuracy_protocol import AccuracyProtocol, Diverged
@@ -20,8 +23,41 @@ from ablate.runners.accuracy_testing import CONFUSION_CLASSES, Change, Judge
 from ablate.runners.accuracy_training import OnStep, Training
 from ablate.runners.accuracy_weights import paired
 from ablate.runners.recipes import recipe
+from ablate.runners.token_head import network_for
 
-__all__ = ["AccuracyProtocol", "AccuracyResult", "Candidate", "Diverged", "best_lr", "train", "tune"]
+__all__ = [
+    "AccuracyProtocol",
+    "AccuracyResult",
+    "Candidate",
+    "Checkpoint",
+    "Diverged",
+    "best_lr",
+    "measure_accuracy",
+    "train",
+    "tune",
+]
+
+
+def measure_accuracy(
+    layout: Layout,
+    dataset: str,
+    protocol: AccuracyProtocol,
+    on_step: OnStep | None = None,
+    *,
+    data_dir: str | Path | None = None,
+    resolution: int | tuple[int, int] | None = None,
+    subset: int | None = None,
+    checkpoint: str | Path | None = None,
+    shifts: Mapping[str, Change] | None = None,
+) -> AccuracyResult:
+    """Load a data set as a study names it, give the layout the head that its labels need, and `train` it.
+
+    `checkpoint` is a folder that this cell has to itself. Raises what `load`, `Layout.build` and `train`
+    raise.
+    """
+    data = load(dataset, data_dir=data_dir, resolution=resolution, subset=subset)
+    kept = None if checkpoint is None else Checkpoint(Path(checkpoint))
+    return train(lambda: network_for(layout, data), data, protocol, on_step, checkpoint=kept, shifts=shifts)
 
 
 def train(

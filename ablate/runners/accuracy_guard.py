@@ -66,7 +66,7 @@ def guard(model: nn.Module, pixels: Tensor, device: torch.device) -> float:
     error = precision_error(model, pixels, device)
     if not error.accepted:
         raise AblateError(
-            f"in bf16 the first outputs differ from fp32 by {100 * error.bf16:.0f} %, where rounding explains "
+            f"in bf16 the first outputs differ from fp32 by {100 * error.bf16:.0f} %, rounding explains "
             f"{100 * max(TOLERANCE, error.rounded):.0f} %: a kernel of this device is wrong for this layout; "
             "train it with precision: fp32"
         )
