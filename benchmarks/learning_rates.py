@@ -1,6 +1,6 @@
 """Which learning rates the recipes should have by default, chosen on a validation split of Fashion-MNIST.
 
-    python benchmarks/learning_rates.py [--images 9600] [--subset 20000] [--recipes short] [--rates 0.03 0.06] [--out FILE]
+    python benchmarks/learning_rates.py [--images 9600] [--recipes short] [--rates 0.03 0.06] [--out FILE]
 
 The test images take no part: a tenth of the training images, stratified, judges. For every recipe the rate
 whose mean accuracy over the layouts is best is the default; it must not be at the edge of the grid. One

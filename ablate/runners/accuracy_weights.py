@@ -115,5 +115,6 @@ def class_weights(dataset: Dataset) -> Tensor:
     """
     if isinstance(dataset.train, DrawnSplit):
         raise AblateError(f"{dataset.name} is drawn: class_weights has no counts to weigh by")
-    counts = torch.bincount(dataset.train.labels.flatten(), minlength=len(dataset.classes)).float()
+    labels = dataset.train.labels
+    counts = torch.bincount(labels[labels >= 0], minlength=len(dataset.classes)).float()
     return torch.where(counts > 0, counts.sum() / (len(counts) * counts), 0.0)
