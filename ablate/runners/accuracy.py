@@ -1,131 +1,63 @@
-"""Accuracy after a short schedule: a fixed budget of images seen, the same for every layout, over seeds."""
+"""Accuracy after a short schedule: a fixed budget, the same for every layout, over seeds."""
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
-from ablate.data.augment import augment, augmentation_for
-from ablate.data.dataset import Dataset, Split, TensorSplit
-from ablate.data.load import load
+from ablate.data import load
+from ablate.data.dataset import Dataset
+from ablate.data.splits import DrawnSplit
 from ablate.errors import AblateError
-from ablate.measurements.accuracy import AccuracyCondition, AccuracyValues
-from ablate.measurements.base import Progress, Task
-from ablate.measurements.values import FailedCell
-from ablate.runners import device as devices
-from ablate.runners.attention import training_attention
-from ablate.runners.recipes import Recipe, recipe
+from ablate.layout.layout import Layout
+from ablate.runners.accuracy_checkpoint import Checkpoint
+from ablate.runners.accuracy_guard import IMAGES, guard
+from ablate.runners.accuracy_protocol import AccuracyProtocol, Diverged
+from ablate.runners.accuracy_result import AccuracyResult, Candidate
+from ablate.runners.accuracy_testing import CONFUSION_CLASSES, Change, Judge
+from ablate.runners.accuracy_training import OnStep, Training
+from ablate.runners.accuracy_weights import paired
+from ablate.runners.recipes import recipe
+from ablate.runners.token_head import network_for
 
-POINTS = 50
-"""Points of the training curve; also how often a run on a GPU is asked whether its loss is finite."""
+__all__ = [
+    "AccuracyProtocol",
+    "AccuracyResult",
+    "Candidate",
+    "Checkpoint",
+    "Diverged",
+    "best_lr",
+    "measure_accuracy",
+    "train",
+    "tune",
+]
 
 
-class Diverged(FailedCell):
-    """Training left the finite, or ended worse than guessing; `.step` says when. A failed row, not an
-    accuracy."""
+def measure_accuracy(
+    layout: Layout,
+    dataset: str,
+    protocol: AccuracyProtocol,
+    on_step: OnStep | None = None,
+    *,
+    data_dir: str | Path | None = None,
+    resolution: int | tuple[int, int] | None = None,
+    subset: int | None = None,
+    checkpoint: str | Path | None = None,
+    shifts: Mapping[str, Change] | None = None,
+) -> AccuracyResult:
+    """Load a data set as a study names it, give the layout the head that its labels need, and `train` it.
 
-    status = "diverged"
-
-    def __init__(self, reason: str, step: int):
-        super().__init__(f"{reason} at step {step}")
-        self.reason, self.step = reason, step
-
-
-@dataclass(frozen=True)
-class AccuracyProtocol:
-    """How to train and test. `epochs` is the budget: images seen over training images, may be below 1.
-
-    `lr` overrides the recipe's; `tune_lr` lists candidates to choose from on a validation split first, each
-    with the full budget. `augment`: `None` lets the budget decide.
+    `checkpoint` is a folder that this cell has to itself. Raises what `load`, `Layout.build` and `train`
+    raise.
     """
-
-    epochs: float
-    seed: int = 0
-    recipe: str = "short"
-    batch: int = 128
-    lr: float | None = None
-    tune_lr: tuple[float, ...] = ()
-    precision: str = "bf16"
-    channels_last: bool = True
-    augment: bool | None = None
-    device: str = "cpu"
-    eval_batch: int = 256
-
-    def __post_init__(self) -> None:
-        if not (self.epochs > 0 and math.isfinite(self.epochs)):
-            raise AblateError(f"epochs must be positive, got {self.epochs}")
-        if self.batch < 1 or self.eval_batch < 1:
-            raise AblateError(f"batch must be at least 1, got {min(self.batch, self.eval_batch)}")
-        if self.lr is not None and self.tune_lr:
-            raise AblateError("give lr or tune_lr, not both")
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One learning rate that was tried: its accuracy on the validation split, or why it has none."""
-
-    lr: float
-    top1: float | None
-    loss: float | None
-    diverged: str | None = None
-
-
-@dataclass(frozen=True)
-class AccuracyResult:
-    """What a run gave. Accuracies in percent, times in seconds; `train_loss` is the mean of the last tenth.
-
-    The training loss includes label smoothing; the test loss is the plain cross-entropy.
-    """
-
-    top1: float
-    test_loss: float
-    train_loss: float
-    images_seen: int
-    steps: int
-    seconds: float  # of the training loop
-    images_per_s: float
-    curve: list[tuple[int, float]]  # images seen, mean training loss since the point before
-    test_images: int
-    recipe: dict[str, Any]  # complete, at the learning rate that was used
-    augmentation: dict[str, Any]
-    tuning: list[Candidate] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """The result as plain lists and dictionaries."""
-        return asdict(self)
-
-
-OnStep = Callable[[int, int], None]
-
-
-def run(task: Task[AccuracyCondition], progress: Progress) -> AccuracyValues:
-    """One training run of one layout; its stem and head take the data set's channels and classes."""
-    condition, layout = task.condition, task.layout
-    dataset = load(
-        condition.dataset,
-        data_dir=condition.data_dir,
-        resolution=condition.resolution,
-        subset=condition.subset,
-    )
-    fields = {
-        name: getattr(condition, name)
-        for name in AccuracyProtocol.__dataclass_fields__
-        if hasattr(condition, name)
-    }
-    result = train(
-        lambda: layout.build(len(dataset.classes), dataset.channels),
-        dataset,
-        AccuracyProtocol(**fields),
-        lambda done, total: progress(done / total),
-    )
-    return AccuracyValues.from_json(result.to_json())
+    data = load(dataset, data_dir=data_dir, resolution=resolution, subset=subset)
+    kept = None if checkpoint is None else Checkpoint(Path(checkpoint))
+    return train(lambda: network_for(layout, data), data, protocol, on_step, checkpoint=kept, shifts=shifts)
 
 
 def train(
@@ -133,43 +65,94 @@ def train(
     dataset: Dataset,
     protocol: AccuracyProtocol,
     on_step: OnStep | None = None,
+    *,
+    checkpoint: Checkpoint | None = None,
+    shifts: Mapping[str, Change] | None = None,
+    on_trained: Callable[[nn.Module], None] | None = None,
 ) -> AccuracyResult:
-    """Build a model, train it by `protocol` on `dataset.train`, and judge it once on `dataset.test`.
+    """Build a model, train it by `protocol` on `dataset.train`, and judge it on `dataset.test`.
 
-    `protocol.seed` fixes the initial weights, the order of the images, their augmentation, and dropout;
-    order and augmentation do not depend on the model, so that two layouts with one seed see the same
-    batches. On a CPU with one thread the same seed gives the same result bit for bit. `on_step(done, total)`
-    is called after every step. Raises `Diverged`, and `AblateError` for an unknown recipe, precision or
-    device.
+    `protocol.seed` fixes the initial weights, by the name of each tensor; the order of the images, or which
+    are drawn; their augmentation; and dropout. Order and augmentation do not depend on the model: two
+    layouts with one seed see the same batches, and start from the same values where they share a tensor's
+    name and shape. On a CPU with one thread the same seed gives the same result bit for bit, also when the
+    run was killed and went on from `checkpoint`. `on_step(done, total)` is called after every step, and
+    `on_trained` with the trained model, in evaluation mode. `shifts` are named changes of the test images
+    under which the trained model is judged too. Raises `Diverged`, and `AblateError` for an unknown recipe,
+    precision or device, and where bfloat16 is wrong for the layout.
     """
-    tuning = tune(build, dataset, protocol, on_step) if protocol.tune_lr else []
+    judge = Judge(dataset, protocol)
+    if protocol.flip_test and not dataset.flip:
+        raise AblateError(f"{dataset.name}: a mirrored image may change its class; flip_test cannot be used")
+    tuning = tune(build, dataset, protocol, on_step, checkpoint=checkpoint) if protocol.tune_lr else []
     how = recipe(protocol.recipe, best_lr(tuning) if tuning else protocol.lr)
     on_step = _part(on_step, len(tuning), len(tuning) + 1)
-    run = _Run(dataset, protocol, how)
     with torch.random.fork_rng():
-        torch.manual_seed(protocol.seed)
-        model = build().to(run.device)
+        model = paired(build, protocol.seed).to(judge.device)
         if protocol.channels_last:
             model = model.to(memory_format=torch.channels_last)
-        start = time.perf_counter()
-        curve, train_loss = run.fit(model, on_step)
-        seconds = time.perf_counter() - start
-    top1, test_loss = run.test(model)
-    seen = run.steps * protocol.batch
+        shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+        own = checkpoint and checkpoint.of(
+            asdict(protocol), asdict(how), shapes, dataset.name, len(dataset.train), torch.__version__
+        )
+        error = _precision_error(model, judge)
+        training = Training(model, judge, how, own)
+        train_loss = training.fit(on_step)
+    result = _judged(training, train_loss, shifts or {})
+    if own is not None:
+        own.clear()
+    if on_trained is not None:
+        on_trained(model)
+    return replace(result, tuning=tuning, precision_error=error)
+
+
+def _judged(training: Training, train_loss: float, shifts: Mapping[str, Change]) -> AccuracyResult:
+    """The result of a finished training: everything that the protocol asks about the trained model."""
+    judge, protocol, model = training.judge, training.protocol, training.model
+    try:
+        scores = judge.test(model)
+    except Diverged as reason:
+        raise Diverged(reason.reason, training.steps) from None
+    kinds, seen = len(judge.dataset.classes), training.steps * protocol.batch
     return AccuracyResult(
-        top1,
-        test_loss,
-        train_loss,
-        seen,
-        run.steps,
-        seconds,
-        seen / seconds,
-        curve,
-        len(dataset.test),
-        asdict(how),
-        asdict(run.augmentation),
-        tuning,
+        top1=scores.top1,
+        test_loss=scores.loss,
+        train_loss=train_loss,
+        images_seen=seen,
+        steps=training.steps,
+        seconds=training.seconds,
+        images_per_s=seen / training.seconds,
+        curve=training.curve,
+        test_images=len(judge.dataset.test),
+        recipe=asdict(training.how),
+        augmentation=asdict(training.augmentation),
+        balanced=scores.balanced,
+        recall=scores.recall,
+        confusion=scores.confusion.tolist() if kinds <= CONFUSION_CLASSES else None,
+        groups=judge.group_scores(scores),
+        ema_top1=None if training.ema is None else judge.test(training.ema.module).top1,
+        flip_top1=judge.test(model, flip=True).top1 if protocol.flip_test else None,
+        at_resolution={
+            pixels: judge.at_resolution(pixels).test(model).top1 for pixels in protocol.test_resolutions
+        },
+        under_shift={name: judge.test(model, change=change).top1 for name, change in shifts.items()},
+        test_curve=training.test_curve,
+        core_seconds=training.core_seconds,
+        continued=training.continued,
     )
+
+
+def _precision_error(model: nn.Module, judge: Judge) -> float | None:
+    """What bfloat16 costs on the first training images; `None` where it is not used."""
+    if judge.protocol.precision != "bf16":
+        return None
+    train = judge.dataset.train
+    if isinstance(train, DrawnSplit):
+        images = train.held_out(IMAGES, 0).images
+    else:
+        first = torch.arange(min(IMAGES, len(train)))
+        images, _ = next(iter(train.batches(first, len(first))))
+    return guard(model, judge.network_input(images), judge.device)
 
 
 def tune(
@@ -177,6 +160,8 @@ def tune(
     dataset: Dataset,
     protocol: AccuracyProtocol,
     on_step: OnStep | None = None,
+    *,
+    checkpoint: Checkpoint | None = None,
 ) -> list[Candidate]:
     """Train once with every learning rate of `protocol.tune_lr` and judge on a validation split.
 
@@ -184,16 +169,28 @@ def tune(
     whatever the protocol's seed is, so that all seeds of one layout come to the same choice.
     """
     inner = dataset.for_tuning()
-    epochs = protocol.epochs * len(dataset.train) / len(inner.train)
-    found = []
+    changes: dict[str, float] = {}
+    if protocol.epochs is not None:
+        changes["epochs"] = protocol.epochs * len(dataset.train) / len(inner.train)
+    plain = replace(
+        protocol, tune_lr=(), seed=0, ema=False, flip_test=False, test_resolutions=(), curve_tests=0
+    )
+    tried = []
     for index, lr in enumerate(protocol.tune_lr):
-        trial = replace(protocol, lr=lr, tune_lr=(), seed=0, epochs=epochs)
+        trial = dataclasses.replace(plain, lr=lr, **changes)  # type: ignore[arg-type]
+        own = checkpoint and checkpoint.of("tuned", asdict(trial), inner.name, len(inner.train))
+        if own is not None and (known := own.load()) is not None:
+            tried.append(Candidate(**known))
+            continue
         try:
-            result = train(build, inner, trial, _part(on_step, index, len(protocol.tune_lr) + 1))
-            found.append(Candidate(lr, result.top1, result.test_loss))
+            part = _part(on_step, index, len(protocol.tune_lr) + 1)
+            result = train(build, inner, trial, part, checkpoint=checkpoint)
+            tried.append(Candidate(lr, result.top1, result.test_loss))
         except Diverged as reason:
-            found.append(Candidate(lr, None, None, str(reason)))
-    return found
+            tried.append(Candidate(lr, None, None, str(reason)))
+        if own is not None:
+            own.save(asdict(tried[-1]))
+    return tried
 
 
 def _part(on_step: OnStep | None, index: int, parts: int) -> OnStep | None:
@@ -214,110 +211,3 @@ def best_lr(tried: list[Candidate]) -> float:
     if not scores:
         raise Diverged("no learning rate of the tuning stayed finite; the last diverged", 0)
     return max(scores)[2]
-
-
-class _Run:
-    """One training run: what stays the same over its steps."""
-
-    def __init__(self, dataset: Dataset, protocol: AccuracyProtocol, how: Recipe):
-        self.protocol, self.how = protocol, how
-        self.device = devices.resolve(protocol.device)
-        self.dataset = dataset
-        self.steps = max(1, round(protocol.epochs * len(dataset.train) / protocol.batch))
-        self.augmentation = augmentation_for(dataset, protocol.epochs, protocol.augment)
-        self.chance = math.log(max(2, len(dataset.classes)))  # loss of guessing all classes alike
-
-    def fit(self, model: nn.Module, on_step: OnStep | None) -> tuple[list[tuple[int, float]], float]:
-        """All steps of the schedule; the training curve, and the mean loss of the last tenth of the steps."""
-        model.train()
-        optimizers = self.how.optimizers(model)
-        peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
-        losses: list[Tensor] = []
-        curve: list[tuple[int, float]] = []
-        every = max(1, self.steps // POINTS)
-        for step, (images, labels) in enumerate(self.batches()):
-            factor = self.how.factor(step, self.steps)
-            for optimizer, rates in zip(optimizers, peaks, strict=True):
-                for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                    group["lr"] = rate * factor
-            losses.append(self.step(model, optimizers, images, labels))
-            if (step + 1) % every == 0 or step + 1 == self.steps:
-                done = 0 if not curve else curve[-1][0] // self.protocol.batch
-                mean = self.checked(losses[done:], done)
-                curve.append(((step + 1) * self.protocol.batch, mean))
-            if on_step is not None:
-                on_step(step + 1, self.steps)
-        final = float(torch.stack(losses[-max(1, self.steps // 10) :]).mean())
-        if final > 1.5 * self.chance:
-            raise Diverged(
-                f"the training loss ended at {final:.3g}, where guessing has {self.chance:.3g},", self.steps
-            )
-        return curve, final
-
-    def step(
-        self, model: nn.Module, optimizers: list[torch.optim.Optimizer], images: Tensor, labels: Tensor
-    ) -> Tensor:
-        """Forward, backward and one move of every parameter; the loss, still on the device."""
-        logits = self.logits(model, images)
-        loss = F.cross_entropy(logits, labels, label_smoothing=self.how.label_smoothing)
-        for optimizer in optimizers:
-            optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        for optimizer in optimizers:
-            optimizer.step()
-        return loss.detach()
-
-    def logits(self, model: nn.Module, images: Tensor) -> Tensor:
-        """The model's output in float32, in the protocol's precision; the same way in training and test."""
-        precision = self.protocol.precision
-        with devices.autocast(precision, self.device), training_attention(precision, self.device):
-            output: Tensor = model(images)
-        return output.float()
-
-    def checked(self, losses: list[Tensor], first: int) -> float:
-        """Mean of the losses of the steps from `first` on. Raises `Diverged` when one of them is not
-        finite."""
-        values = torch.stack(losses)
-        wrong = (~values.isfinite()).nonzero()
-        if len(wrong):
-            raise Diverged("the training loss is not finite", first + int(wrong[0]) + 1)
-        return float(values.mean())
-
-    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Exactly `steps` full batches, ready for the model: epoch after epoch, each in a new order."""
-        protocol, train = self.protocol, self.dataset.train
-        orders = torch.Generator().manual_seed(protocol.seed)
-        draws = torch.Generator().manual_seed(protocol.seed + 2**32)
-        wanted = self.steps * protocol.batch
-        epochs = -(-wanted // len(train))
-        order = torch.cat([torch.randperm(len(train), generator=orders) for _ in range(epochs)])[:wanted]
-        for images, labels in self.on_device(train).batches(order, protocol.batch):
-            moved = augment(images.to(self.device, non_blocking=True), self.augmentation, draws)
-            yield self.network_input(moved), labels.to(self.device, non_blocking=True)
-
-    def on_device(self, split: Split) -> Split:
-        """A split in memory moves to a GPU as a whole; a stream stays where it is."""
-        if isinstance(split, TensorSplit) and self.device.type != "cpu":
-            return TensorSplit(split.images.to(self.device), split.labels.to(self.device))
-        return split
-
-    def network_input(self, images: Tensor) -> Tensor:
-        """Bytes to normalised pixels, channels last where the protocol says so."""
-        pixels = self.dataset.to_input(images)
-        return pixels.contiguous(memory_format=torch.channels_last) if self.protocol.channels_last else pixels
-
-    @torch.inference_mode()
-    def test(self, model: nn.Module) -> tuple[float, float]:
-        """Top-1 accuracy in percent and mean cross-entropy on the test split. Raises `Diverged` if not
-        finite."""
-        model.eval()
-        right, total = 0, 0.0
-        order = torch.arange(len(self.dataset.test))
-        for images, labels in self.dataset.test.batches(order, self.protocol.eval_batch):
-            labels = labels.to(self.device)
-            logits = self.logits(model, self.network_input(images.to(self.device)))
-            right += int((logits.argmax(1) == labels).sum())
-            total += float(F.cross_entropy(logits, labels, reduction="sum"))
-        if not math.isfinite(total):
-            raise Diverged("the test loss is not finite", self.steps)
-        return 100 * right / len(order), total / len(order)

@@ -18,7 +18,7 @@ from ablate.runners.accuracy import (
     tune,
 )
 
-CPU = torch.device("cpu")
+CLOCK = ("seconds", "images_per_s", "core_seconds", "continued")
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ def small(width: int = 32) -> nn.Module:
 
 def weights_only(result: AccuracyResult) -> dict[str, object]:
     """What must repeat: everything but the clock."""
-    return {key: value for key, value in result.to_json().items() if key not in ("seconds", "images_per_s")}
+    return {key: value for key, value in result.to_json().items() if key not in CLOCK}
 
 
 @pytest.mark.parametrize(("recipe", "least"), [("short", 95), ("adamw", 85)])
@@ -247,7 +247,18 @@ def test_the_best_rate_has_the_best_accuracy_then_the_lower_loss():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"epochs": 0}, {"epochs": math.inf}, {"batch": 0}, {"lr": 0.1, "tune_lr": (0.1,)}],
+    [
+        {"epochs": 0},
+        {"epochs": math.inf},
+        {"batch": 0},
+        {"lr": 0.1, "tune_lr": (0.1,)},
+        {"images": 100},
+        {"epochs": None},
+        {"epochs": None, "core_seconds": -1.0},
+        {"class_weights": "rare"},
+        {"test_resolutions": (0,)},
+        {"curve_tests": -1},
+    ],
 )
 def test_impossible_protocols_are_refused(wrong: dict[str, object]):
     with pytest.raises(AblateError):

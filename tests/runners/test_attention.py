@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ablate.runners.attention import SHORT, ExplicitShortAttention, explicit_attention, training_attention
+from ablate.runners.attention import SHORT, ExplicitShortAttention, explicit_attention, training_kernels
 
 
 def qkv(
@@ -71,6 +71,6 @@ def test_only_on_a_cpu_in_bfloat16():
         ("fp32", cpu, False),
         ("bf16", torch.device("cuda"), False),
     ):
-        with training_attention(precision, device):
-            modes = torch.overrides._get_current_function_mode()
-        assert isinstance(modes, ExplicitShortAttention) is wanted
+        with training_kernels(precision, device):
+            mode = torch.overrides._get_current_function_mode()
+        assert isinstance(mode, ExplicitShortAttention) is wanted

@@ -61,3 +61,59 @@ def test_parameters_without_a_gradient_stay():
 def test_vectors_are_refused():
     with pytest.raises(ValueError, match="vectors"):
         Muon([nn.Parameter(torch.zeros(3))])
+
+
+def test_steps_are_timms_for_matrices_and_convolutions():
+    """`timm.optim.Muon` flattens convolutions too; with Jordan's coefficients it takes the same steps."""
+    import timm.optim
+
+    shapes = [(24, 8), (12, 3, 3, 3), (8, 24), (12, 3, 3, 3)]
+    starts = [
+        torch.randn(*shape, generator=torch.Generator().manual_seed(i)) for i, shape in enumerate(shapes)
+    ]
+    ours = [nn.Parameter(start.clone()) for start in starts]
+    theirs = [nn.Parameter(start.clone()) for start in starts]
+    first = Muon(ours, lr=0.05, momentum=0.9, weight_decay=0.1)
+    second = timm.optim.Muon(
+        theirs,
+        lr=0.05,
+        momentum=0.9,
+        weight_decay=0.1,
+        nesterov=True,
+        ns_coefficients="original",
+        adjust_lr_fn="original",
+        normalize_spatial=False,
+    )
+    for step in range(4):
+        for index, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+            generator = torch.Generator().manual_seed(100 * step + index)
+            a.grad = torch.randn(a.shape, generator=generator)
+            b.grad = a.grad.clone()
+        first.step()
+        second.step()
+    for a, b, start in zip(ours, theirs, starts, strict=True):
+        assert float((a - b).norm()) < 0.03 * float((a - start).norm())
+
+
+def test_matrices_of_one_shape_go_through_one_product(monkeypatch: pytest.MonkeyPatch):
+    """What ours is kept for: the iteration's products are as many as there are shapes, not matrices."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Products(TorchDispatchMode):
+        number = 0
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+            self.number += "mm" in func.name()
+            return func(*args, **(kwargs or {}))
+
+    def products(number: int, optimizer: type[torch.optim.Optimizer]) -> int:
+        parameters = [nn.Parameter(matrix(8, 16, seed)) for seed in range(number)]
+        for parameter in parameters:
+            parameter.grad = torch.ones_like(parameter)
+        muon = optimizer(parameters, lr=0.1)  # type: ignore[call-arg]
+        with Products() as seen:
+            muon.step()
+        return seen.number
+
+    assert products(12, Muon) == products(1, Muon)
+    assert products(12, torch.optim.Muon) == 12 * products(1, torch.optim.Muon)
