@@ -2,8 +2,8 @@
 
 After Hendrycks and Dietterich, Benchmarking Neural Network Robustness to Common Corruptions and
 Perturbations, 2019, arXiv 1903.12261: the kinds are theirs, the strengths are this project's own, stated
-here, and relative to the image's side, so that they mean the same at any resolution. A change depends on its name,
-its severity, the seed and the image's place in the split alone: not on the batch, nor on the other images.
+here, and relative to the image's side, so that they mean the same at any resolution. A change depends on its
+name, its severity, the seed and the image's place in the split alone: not on the batch or the other images.
 """
 
 from __future__ import annotations
