@@ -10,7 +10,7 @@ from ablate.data.classes import ClassFolders, scan_classes
 from ablate.data.files import RESOLUTION, decoded_or_streamed, fits_memory
 from ablate.data.pixels import check_header, fitted, read_image
 from ablate.data.register import Request, dataset
-from ablate.data.summary import Summary
+from ablate.data.summary import Summary, content_of
 from ablate.errors import AblateError
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def summary(request: Request, *, path: str) -> Summary:
         train.classes,
         train.per_class,
         notes,
+        content_of(Path(path).expanduser(), (name for split in splits.values() for name in split.files)),
     )
 
 

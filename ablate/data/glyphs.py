@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ablate.data.fonts import CHARACTERS, SYSTEM, FontGroup, font_groups
 from ablate.data.register import Request, dataset
-from ablate.data.summary import Summary
+from ablate.data.summary import Summary, content_of
 from ablate.errors import AblateError
 
 if TYPE_CHECKING:
@@ -31,7 +31,10 @@ def summary(
 ) -> Summary:
     """What `glyphs` will draw: the fonts are looked for, nothing is drawn."""
     _check(images, size)
-    if not any(any(folder.rglob(kind)) for folder in _folders(request) for kind in ("*.ttf", "*.otf")):
+    fonts = [
+        file for folder in _folders(request) for kind in ("*.ttf", "*.otf") for file in folder.rglob(kind)
+    ]
+    if not fonts:
         raise _too_few(request, 0)
     share = images // classes
     return Summary(
@@ -42,6 +45,7 @@ def summary(
         request.resolution or (size, size),
         _classes(classes),
         (share, share + (images % classes > 0)),
+        content=content_of(Path("/"), fonts),
     )
 
 

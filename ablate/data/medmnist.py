@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ablate.data.register import Request, dataset
-from ablate.data.summary import Summary
+from ablate.data.summary import Summary, content_of
 from ablate.errors import AblateError
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ def summary(request: Request, *, file: str) -> Summary:
     images = {split: len(arrays[f"{split}_labels"]) for split in SPLITS}
     _, height, width, channels = _four_axes(_shape(path, "train_images"))
     per_class = (int(counts.min()), int(counts.max()))
-    return Summary(f"medmnist:{file}", len(counts), images, channels, (height, width), names, per_class)
+    content, size = content_of(path.parent, [path]), (height, width)
+    return Summary(f"medmnist:{file}", len(counts), images, channels, size, names, per_class, (), content)
 
 
 @dataset("medmnist", flip=False, after_colon="file", inspect=summary)

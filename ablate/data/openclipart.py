@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 from ablate.data.classes import ClassFolders, scan_classes
 from ablate.data.pixels import fitted, read_image
 from ablate.data.register import Request, dataset
-from ablate.data.summary import Summary
+from ablate.data.summary import Summary, content_of
 from ablate.errors import AblateError
 
 if TYPE_CHECKING:
@@ -44,8 +45,12 @@ def summary(request: Request, *, cap: int = 200, least: int = 60) -> Summary:
         "test": sum(count // 4 for count in counts),
     }
     per_class = (min(count - count // 4 for count in counts), max(count - count // 4 for count in counts))
+    files = [file for subject in subjects.values() for file in subject]
+    content = content_of(Path(os.path.commonpath(files)), files)
     note = "openclipart: the numbers of images are before drawings that are the same are left out"
-    return Summary("openclipart", len(subjects), images, 3, None, tuple(subjects), per_class, (note,))
+    return Summary(
+        "openclipart", len(subjects), images, 3, None, tuple(subjects), per_class, (note,), content
+    )
 
 
 @dataset("openclipart", flip=True, inspect=summary)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from ablate.errors import AblateError
@@ -12,7 +16,9 @@ from ablate.errors import AblateError
 class Summary:
     """What a set holds. `images` is the number of images per split; `per_class` the least and the largest
     number of training images that a class has, where that is known; `resolution` is the set's own height and
-    width in pixels, `None` where its images differ; `notes` are things that deserve a warning.
+    width in pixels, `None` where its images differ; `notes` are things that deserve a warning;
+    `content` is a hash of the names and sizes of the files on this machine, empty for a published set: two
+    runs with another content are not comparable.
     """
 
     name: str
@@ -22,7 +28,8 @@ class Summary:
     resolution: tuple[int, int] | None = None
     class_names: tuple[str, ...] = ()
     per_class: tuple[int, int] | None = None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    content: str = ""
 
     def require_classes(self, classes: int | None) -> None:
         """Raise `AblateError` when a network with that many classes cannot name all classes of the set."""
@@ -42,3 +49,9 @@ class Summary:
             if key in ("resolution", "class_names", "per_class", "notes")
         }
         return Summary(**values | tuples)
+
+
+def content_of(root: Path, files: Iterable[str | Path]) -> str:
+    """A hash of the names below `root`, and the sizes, of files, in whatever order they come."""
+    lines = sorted(f"{os.path.relpath(file, root)}\0{os.path.getsize(file)}" for file in files)
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()[:16]

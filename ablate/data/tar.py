@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ablate.data.files import RESOLUTION, decoded_or_streamed, fits_memory
 from ablate.data.pixels import check_header, fitted, read_image
 from ablate.data.register import Request, dataset
-from ablate.data.summary import Summary
+from ablate.data.summary import Summary, content_of
 from ablate.errors import AblateError
 
 if TYPE_CHECKING:
@@ -28,10 +28,12 @@ SCANNED = 64 * 1024**2
 
 def summary(request: Request, *, path: str) -> Summary:
     """What a set of archives holds. Large ones are not read through: then `classes` is 0, not known."""
-    files = _files(Path(path).expanduser())
+    root = Path(path).expanduser()
+    files = _files(root)
+    content = content_of(root, files.values())
     if sum(file.stat().st_size for file in files.values()) > SCANNED:
         note = f"tar:{path}: the archives are large; what they hold is seen when they are loaded"
-        return Summary(f"tar:{path}", 0, dict.fromkeys(files, 0), notes=(note,))
+        return Summary(f"tar:{path}", 0, dict.fromkeys(files, 0), notes=(note,), content=content)
     readers = _readers(files)
     counts = [readers["train"].labels.count(label) for label in range(len(readers["train"].classes))]
     return Summary(
@@ -40,6 +42,7 @@ def summary(request: Request, *, path: str) -> Summary:
         {name: len(reader.labels) for name, reader in readers.items()},
         class_names=readers["train"].classes,
         per_class=(min(counts), max(counts)),
+        content=content,
     )
 
 

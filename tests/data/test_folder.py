@@ -143,6 +143,10 @@ def test_what_is_known_before(tmp_path: Path):
     assert (summary.classes, summary.class_names, summary.per_class) == (2, ("blue", "red"), (2, 3))
     assert "1 files are no images" in summary.notes[0]
     assert "notes.txt" in summary.notes[0]
+    (tmp_path / "train" / "blue" / "3.png").write_bytes((tmp_path / "train" / "blue" / "2.png").read_bytes())
+    assert inspect(f"folder:{tmp_path}").content != summary.content
+    (tmp_path / "train" / "blue" / "3.png").unlink()
+    assert inspect(f"folder:{tmp_path}").content == summary.content
     with pytest.raises(AblateError, match="has 2 classes, but the study says 1"):
         inspect(f"folder:{tmp_path}", classes=1)
 
