@@ -22,7 +22,7 @@ import torch
 
 from ablate import Layout
 from ablate.data import load
-from ablate.runners.accuracy import AccuracyProtocol, AccuracyResult, train
+from ablate.runners.accuracy import AccuracyProtocol, AccuracyValues, train
 from ablate.runners.provenance import git_state, processor_name
 from ablate.runners.token_head import network_for
 
@@ -141,7 +141,7 @@ def _conflict(name: str) -> dict[str, Interval]:
     return {"shape bias": (50.0, 100.0) if name in ("softmax", "key_only", "linear") else (0.0, 50.0)}
 
 
-def measure(task: str, mixer: str, seed: int = 0, images: int | None = None) -> AccuracyResult:
+def measure(task: str, mixer: str, seed: int = 0, images: int | None = None) -> AccuracyValues:
     """Train one mixer on one task."""
     dataset = load(TASKS[task].dataset)
     layout = Layout(mixer, stem="patchify", widths=[64], depths=[2], head_dim=16, mlp_ratio=2, ffn="mlp")
@@ -149,7 +149,7 @@ def measure(task: str, mixer: str, seed: int = 0, images: int | None = None) -> 
     return train(lambda: network_for(layout, dataset), dataset, protocol)
 
 
-def scores(result: AccuracyResult) -> dict[str, float]:
+def scores(result: AccuracyValues) -> dict[str, float]:
     """The accuracy of every difficulty, of all together, and the shape bias where there is one."""
     bias = {} if result.shape_bias is None else {"shape bias": result.shape_bias}
     return {"all": result.top1, **result.groups, **bias}

@@ -21,8 +21,8 @@ import torch
 
 from ablate import Layout
 from ablate.data import load
+from ablate.measurements.accuracy import edge
 from ablate.runners.accuracy import AccuracyProtocol, tune
-from ablate.runners.accuracy_result import edge
 from ablate.runners.provenance import processor_name
 from ablate.runners.recipes import RECIPES
 

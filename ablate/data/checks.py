@@ -16,7 +16,21 @@ def check_settings(settings: Any, size: Any) -> list[Mistake]:
         check_name(settings.dataset)
     except AblateError as error:
         return [Mistake(str(error), ("dataset",))]
-    return []
+    return [
+        Mistake(str(trouble), ("shifts", place))
+        for place, text in enumerate(settings.shifts)
+        if (trouble := _trouble(text)) is not None
+    ]
+
+
+def _trouble(text: str) -> AblateError | None:
+    from ablate.data.shifts import changer  # torch is needed where shifts are asked for
+
+    try:
+        changer(text)
+    except AblateError as error:
+        return error
+    return None
 
 
 def inspect_settings(settings: Any) -> str:

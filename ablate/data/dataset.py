@@ -69,8 +69,8 @@ class Dataset:
 
     @property
     def per_token(self) -> bool:
-        """Whether labels are `(N, h, w)`, one a token, and not `(N,)`, one an image."""
-        return self.test.labels.ndim == 3
+        """Whether labels are `(N, h, w)` or `(N, questions, h, w)`, of tokens, and not `(N,)`, of images."""
+        return self.test.labels.ndim >= 3
 
     def to_input(self, images: Tensor) -> Tensor:
         """uint8 images `(B, C, h, w)` as a network's input: resized if need be, float32, normalised."""

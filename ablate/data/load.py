@@ -82,9 +82,12 @@ def inspect(text: str, *, data_dir: str | Path | None = None, classes: int | Non
 def summary_of(dataset: Dataset) -> Summary:
     """The summary of a set that is loaded."""
     parts = {"train": dataset.train, "val": dataset.val, "test": dataset.test}
-    counts = (
-        dataset.train.labels[dataset.train.labels >= 0].flatten().bincount(minlength=len(dataset.classes))
-    )
+    from ablate.data.splits import DrawnSplit
+
+    balance = None
+    if not (dataset.per_token or isinstance(dataset.train, DrawnSplit)):  # drawn images are there when wanted
+        counts = dataset.train.labels.bincount(minlength=len(dataset.classes))
+        balance = int(counts.min()), int(counts.max())
     return Summary(
         dataset.name,
         len(dataset.classes),
@@ -92,7 +95,7 @@ def summary_of(dataset: Dataset) -> Summary:
         dataset.channels,
         dataset.native_resolution,
         dataset.classes,
-        None if dataset.per_token else (int(counts.min()), int(counts.max())),
+        balance,
     )
 
 
@@ -104,7 +107,7 @@ def _dataset(name: str, splits: Splits, flip: bool) -> Dataset:
     from ablate.data.dataset import Dataset, pixel_statistics
     from ablate.data.splits import DrawnSplit, TensorSplit
 
-    train = splits.train.first if isinstance(splits.train, DrawnSplit) else splits.train
+    train = splits.train.held_out(256, 0) if isinstance(splits.train, DrawnSplit) else splits.train
     mean, std = splits.mean, splits.std
     if isinstance(train, TensorSplit):
         _, channels, height, width = train.images.shape

@@ -21,8 +21,8 @@ IGNORED = -100
 class TensorSplit:
     """A split that lives in memory, on the CPU: `images` uint8 `(N, C, H, W)`, `labels` int64.
 
-    Labels are `(N,)`, one an image, or `(N, h, w)`, one a token. `groups`, int64 of the labels' shape, sorts
-    the answers by difficulty.
+    Labels are `(N,)`, one an image; `(N, h, w)`, one a token; or `(N, questions, h, w)`. `groups`, int64 of
+    the labels' shape, sorts the answers by difficulty.
     """
 
     images: Tensor
@@ -35,8 +35,9 @@ class TensorSplit:
             raise ValueError(f"images must be uint8 (N, C, H, W), got {self.images.dtype} {shape}")
         if len(self.images) != len(self.labels):
             raise ValueError(f"{len(self.images)} images, but {len(self.labels)} labels")
-        if self.labels.ndim not in (1, 3):
-            raise ValueError(f"labels must be (N,) or (N, h, w), got {tuple(self.labels.shape)}")
+        if self.labels.ndim not in (1, 3, 4):
+            shape = tuple(self.labels.shape)
+            raise ValueError(f"labels must be (N,), (N, h, w) or (N, questions, h, w), got {shape}")
         if self.groups is not None and self.groups.shape != self.labels.shape:
             shapes = tuple(self.groups.shape), tuple(self.labels.shape)
             raise ValueError(f"groups must have the shape of the labels, got {shapes[0]} and {shapes[1]}")

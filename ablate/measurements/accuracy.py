@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import Field, StrictBool
+from pydantic import Field, Strict, StrictBool, model_validator
 
 from ablate.dotted import load
 from ablate.layout.settings import Count, Model, Positive
 from ablate.measurements.base import Measurement, Scope
-from ablate.measurements.fields import Device, Pixels, Precision, Text
+from ablate.measurements.fields import Device, Pixels, Precision, Resolutions, Text
 from ablate.measurements.register import register
 from ablate.measurements.values import Values
-from ablate.quantities import Quantity
+from ablate.quantities import Quantity, Reader
 
 MOST_SEEDS = 1000
+EPOCHS = 5.0
+"""The budget of a study that names none."""
+
+Count64: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=10**12)]
 
 
 class AccuracyProtocol(Model):
-    """How to train and test; the same for every seed of a study.
+    """How to train and test; the same for every seed and layout of a study.
 
-    `lr` overrides the recipe's; `tune_lr` lists candidates to choose from on a validation split first, each
-    with the full budget.
+    The budget is one of `epochs`, `images` and `core_seconds`: processor time of the training loop in all
+    threads, on a GPU wall time, turned into a number of steps by timing a few of them first. `tune_lr` lists
+    candidates to choose from on a validation split first, each with the full budget.
     """
 
-    dataset: Text = Field(
-        description="An image set or a task, with its arguments: digits, fashion-mnist, cifar10, "
-        "'reach(distances=[1, 2])', or the path of an image folder."
+    epochs: Positive | None = Field(
+        default=None, description="Passes over the training images, fractions are allowed; default 5."
     )
-    epochs: Positive = Field(
-        default=5.0, description="Passes over the training images; fractions are allowed."
+    images: Count64 | None = Field(default=None, description="Training images seen, instead of epochs.")
+    core_seconds: Positive | None = Field(
+        default=None, description="Processor time of the training in seconds, instead of epochs."
     )
     recipe: Literal["short", "adamw"] = Field(
         default="short", description="short: Muon and AdamW; adamw: the usual one."
@@ -41,19 +47,81 @@ class AccuracyProtocol(Model):
     tune_lr: tuple[Positive, ...] = Field(
         default=(), description="Learning rates to choose from for each layout, on a validation split."
     )
-    resolution: Pixels | None = Field(
-        default=None, description="Training resolution; default: the dataset's."
-    )
     precision: Precision = Field(default="bf16", description="bf16 autocast or fp32.")
+    channels_last: StrictBool = Field(default=True, description="Tensors in channels-last memory format.")
     augment: StrictBool | None = Field(
         default=None, description="Augment; default: when the budget is large enough."
     )
+    class_weights: Literal["none", "balanced"] = Field(
+        default="none", description="balanced: the loss of a class is weighted by its rarity."
+    )
+    ema: StrictBool = Field(default=False, description="Also judge the running mean of the weights.")
+    flip_test: StrictBool = Field(
+        default=False, description="Also judge the mean of the logits of an image and its mirror image."
+    )
+    test_resolutions: Resolutions = Field(
+        default=(),
+        description="Also judge the trained network at these sizes in pixels.",
+        validate_default=False,
+    )
+    curve_tests: Annotated[int, Strict(), Field(ge=0, le=1000)] = Field(
+        default=0, description="Judge the network that many times on the way; nothing is chosen by it."
+    )
+    device: Device = Field(default="auto", description="cpu, cuda, cuda:1, or auto: CUDA where there is one.")
+    eval_batch: Count = Field(default=256, description="Images in a batch of the test.")
+    seed: Annotated[int, Field(ge=0)] = Field(default=0, exclude=True)
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Self:
+        budgets = ("epochs", "images", "core_seconds")
+        given = [name for name in budgets if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"give one budget, epochs, images or core_seconds; got {' and '.join(given) or 'none'}"
+            )
+        if self.lr is not None and self.tune_lr:
+            raise ValueError("give lr or tune_lr, not both")
+        return self
+
+    def steps(self, training_images: int) -> int | None:
+        """Optimizer steps of the budget, 1 at least; None where only a clock can tell."""
+        if self.images is not None:
+            return max(1, round(self.images / self.batch))
+        if self.epochs is not None:
+            return max(1, round(self.epochs * training_images / self.batch))
+        return None
+
+    def but(self, **changes: Any) -> Self:
+        """The same protocol with other settings."""
+        return self.model_copy(update=changes)
+
+
+class _OnImages(AccuracyProtocol):
+    """What is trained on; a study that names no budget trains for five epochs."""
+
+    dataset: Text = Field(
+        description="An image set or a task, with its arguments: digits, fashion-mnist, cifar10, "
+        "'reach(distances=[1, 2])', or the path of an image folder."
+    )
+    resolution: Pixels | None = Field(
+        default=None, description="Training resolution; default: the dataset's."
+    )
     subset: Count | None = Field(default=None, description="Use only so many training images.")
     data_dir: Text | None = Field(default=None, description="Where the dataset's files are.")
-    device: Device = Field(default="auto", description="cpu, cuda, cuda:1, or auto: CUDA where there is one.")
+    shifts: tuple[Text, ...] = Field(
+        default=(), description="Also judge under these changes of the test images: fog, fog-3, ..."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_budget(cls, given: Any) -> Any:
+        budgets = ("epochs", "images", "core_seconds")
+        if isinstance(given, dict) and all(given.get(name) is None for name in budgets):
+            return given | {"epochs": EPOCHS}
+        return given
 
 
-class Accuracy(AccuracyProtocol):
+class Accuracy(_OnImages):
     """Top-1 accuracy after a short schedule, over several seeds."""
 
     seeds: Annotated[Count, Field(le=MOST_SEEDS)] = Field(
@@ -61,14 +129,14 @@ class Accuracy(AccuracyProtocol):
     )
 
 
-class AccuracyCondition(AccuracyProtocol):
+class AccuracyCondition(_OnImages):
     """One training run."""
 
     seed: Annotated[int, Field(ge=0)] = 0
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Candidate(Values):
     """One learning rate that was tried: its accuracy on the validation split, or why it has none."""
 
     lr: float
@@ -81,7 +149,9 @@ class Candidate:
 class AccuracyValues(Values):
     """What a run gave. Accuracies in percent, times in seconds; `train_loss` is the mean of the last tenth.
 
-    The training loss includes label smoothing; the test loss is the plain cross-entropy.
+    The training loss includes label smoothing and class weights; the test loss is the plain cross-entropy.
+    Where every token is asked, accuracies are over the asked tokens. Fields after `tuning` are None or empty
+    where a run was not asked for them.
     """
 
     top1: float
@@ -89,17 +159,53 @@ class AccuracyValues(Values):
     train_loss: float | None = None
     images_seen: int | None = None
     steps: int | None = None
-    seconds: float | None = None  # of the training loop
+    seconds: float | None = None  # of the training loop, over all processes that took part in it
     images_per_s: float | None = None
-    curve: tuple[tuple[int, float], ...] = ()  # images seen, mean training loss since the point before
+    curve: list[tuple[int, float]] = field(
+        default_factory=list
+    )  # images seen, mean loss since the last point
     test_images: int | None = None
-    recipe: dict[str, Any] | None = None  # complete, at the learning rate that was used
-    augmentation: dict[str, Any] | None = None
-    tuning: tuple[Candidate, ...] = ()
+    recipe: dict[str, Any] = field(default_factory=dict)  # complete, at the learning rate that was used
+    augmentation: dict[str, Any] = field(default_factory=dict)
+    tuning: list[Candidate] = field(default_factory=list)
+    balanced: float | None = None  # mean of `recall` over the classes that occur in the test split
+    recall: list[float | None] = field(default_factory=list)  # per class; None: no test image has it
+    confusion: list[list[int]] | None = None  # [true class][answer]; None for many classes
+    groups: dict[str, float] = field(default_factory=dict)  # top-1 per difficulty of a diagnostic task
+    ema_top1: float | None = None  # of the running mean of the weights
+    flip_top1: float | None = None  # logits averaged over an image and its mirror image
+    at_resolution: dict[int, float] = field(default_factory=dict)  # top-1 by test resolution in pixels
+    under_shift: dict[str, float] = field(default_factory=dict)  # top-1 by the name of a change
+    test_curve: list[tuple[int, float]] = field(default_factory=list)  # images seen, top-1 on the way
+    core_seconds: float | None = None  # processor time of the training loop in all threads
+    continued: int = 0  # how often the run went on from a checkpoint
+    precision_error: float | None = None  # of the first logits against float32, relative; None in fp32
+
+    @property
+    def tuning_edge(self) -> Literal["low", "high"] | None:
+        """Where the chosen learning rate ends the grid, so that a better one may lie beyond; else None."""
+        grid = [candidate.lr for candidate in self.tuning]
+        chosen = self.recipe.get("lr")
+        if len(set(grid)) < 2 or chosen not in (min(grid), max(grid)):
+            return None
+        return "low" if chosen == min(grid) else "high"
+
+    @property
+    def images_per_core_s(self) -> float | None:
+        """Training images per second of processor time."""
+        return self.images_seen / self.core_seconds if self.core_seconds and self.images_seen else None
+
+    @property
+    def shape_bias(self) -> float | None:
+        """Of `conflict`: the share of shape among the answers that are either, in percent."""
+        shape, texture = self.groups.get("shape"), self.groups.get("texture")
+        if shape is None or texture is None or shape + texture == 0:
+            return None
+        return 100 * shape / (shape + texture)
 
 
 def _conditions(settings: Accuracy, scope: Scope) -> Iterator[AccuracyCondition]:
-    shared = {name: getattr(settings, name) for name in AccuracyProtocol.model_fields}
+    shared = {name: getattr(settings, name) for name in _OnImages.model_fields if name != "seed"}
     for seed in range(settings.seeds):
         yield AccuracyCondition(seed=seed, **shared)
 
@@ -113,6 +219,18 @@ def _code(condition: AccuracyCondition) -> tuple[str, ...]:
     """The file of the data set."""
     files: tuple[str, ...] = load("ablate.data.checks:files_of")(condition.dataset)
     return files
+
+
+def _mean(scores: Mapping[Any, float]) -> float | None:
+    return fmean(scores.values()) if scores else None
+
+
+def _extra(name: str, label: str, text: str, read: str | Reader) -> Quantity:
+    """A percentage that a run gives where it is asked for it."""
+    return Quantity(
+        name, label, "%", text, read, column=f"{name}_percent", digits=4, better="higher", repeats=True,
+        stored="%", listed=False,
+    )  # fmt: skip
 
 
 QUANTITIES = (
@@ -140,6 +258,31 @@ QUANTITIES = (
         "training_speed", "Training speed", "images/s",
         "Training images per second; a by-product, not a protocol measurement.", "images_per_s",
         column="training_images_per_second", better="higher", repeats=True,
+    ),
+    _extra(
+        "balanced_accuracy", "Balanced accuracy", "Mean over the classes of the share of their test images that are "
+        "answered right.", "balanced",
+    ),
+    _extra("ema_accuracy", "Top-1, EMA", "Top-1 of the running mean of the weights.", "ema_top1"),
+    _extra(
+        "flip_accuracy", "Top-1, flipped", "Top-1 of the mean of the logits of an image and its mirror image.",
+        "flip_top1",
+    ),
+    _extra(
+        "shift_accuracy", "Top-1, shifted", "Mean of top-1 under the named changes of the test images.",
+        lambda values: _mean(values.under_shift),
+    ),
+    _extra(
+        "resolution_accuracy", "Top-1, other sizes", "Mean of top-1 at the other test resolutions.",
+        lambda values: _mean(values.at_resolution),
+    ),
+    _extra(
+        "shape_bias", "Shape bias", "Of images whose outline and texture disagree: the share of the outline among "
+        "the answers that name either.", "shape_bias",
+    ),
+    Quantity(
+        "core_seconds", "Training time", "core-s", "Processor time of the training loop in all threads.",
+        "core_seconds", repeats=True, listed=False,
     ),
 )  # fmt: skip
 

@@ -112,7 +112,9 @@ class Measurement(Generic[S, C, V]):
     requires: tuple[Requirement[C], ...] = ()
     complete: Callable[[S | None, Mapping[str, Model]], S | None] = _as_given
     warnings: Callable[[S], Iterable[tuple[tuple[str, ...], str]]] = _no_warnings
-    check: str = ""  # dotted name of `(settings, input) -> list[Mistake]`: quick, run whenever a study is read
+    check: str = (
+        ""  # dotted name of `(settings, input) -> list[Mistake]`: quick, run whenever a study is read
+    )
     inspect: str = ""  # dotted name of `(settings) -> str`: looks at files before a run, says what is there
     file_section: bool = True  # whether a study file may have a section of this name
 

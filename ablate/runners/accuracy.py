@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,52 +11,53 @@ from torch import nn
 
 from ablate.data import load
 from ablate.data.dataset import Dataset
+from ablate.data.shifts import changer
 from ablate.data.splits import DrawnSplit
 from ablate.errors import AblateError
-from ablate.layout.layout import Layout
+from ablate.measurements.accuracy import AccuracyCondition, AccuracyProtocol, AccuracyValues, Candidate
+from ablate.measurements.base import Progress, Task
 from ablate.runners.accuracy_checkpoint import Checkpoint
 from ablate.runners.accuracy_guard import IMAGES, guard
-from ablate.runners.accuracy_protocol import AccuracyProtocol, Diverged
-from ablate.runners.accuracy_result import AccuracyResult, Candidate
 from ablate.runners.accuracy_testing import CONFUSION_CLASSES, Change, Judge
 from ablate.runners.accuracy_training import OnStep, Training
 from ablate.runners.accuracy_weights import paired
+from ablate.runners.diverged import Diverged
 from ablate.runners.recipes import recipe
 from ablate.runners.token_head import network_for
 
 __all__ = [
     "AccuracyProtocol",
-    "AccuracyResult",
+    "AccuracyValues",
     "Candidate",
     "Checkpoint",
     "Diverged",
     "best_lr",
-    "measure_accuracy",
     "train",
     "tune",
 ]
 
 
-def measure_accuracy(
-    layout: Layout,
-    dataset: str,
-    protocol: AccuracyProtocol,
-    on_step: OnStep | None = None,
-    *,
-    data_dir: str | Path | None = None,
-    resolution: int | tuple[int, int] | None = None,
-    subset: int | None = None,
-    checkpoint: str | Path | None = None,
-    shifts: Mapping[str, Change] | None = None,
-) -> AccuracyResult:
-    """Load a data set as a study names it, give the layout the head that its labels need, and `train` it.
+def run(task: Task[AccuracyCondition], progress: Progress) -> AccuracyValues:
+    """One training run of one layout, with the head that its data set's labels need.
 
-    `checkpoint` is a folder that this cell has to itself. Raises what `load`, `Layout.build` and `train`
-    raise.
+    A run that was killed goes on from the checkpoint in `task.folder`. Raises what `load`, `Layout.build` and
+    `train` raise.
     """
-    data = load(dataset, data_dir=data_dir, resolution=resolution, subset=subset)
-    kept = None if checkpoint is None else Checkpoint(Path(checkpoint))
-    return train(lambda: network_for(layout, data), data, protocol, on_step, checkpoint=kept, shifts=shifts)
+    condition, layout = task.condition, task.layout
+    dataset = load(
+        condition.dataset,
+        data_dir=condition.data_dir,
+        resolution=condition.resolution,
+        subset=condition.subset,
+    )
+    return train(
+        lambda: network_for(layout, dataset),
+        dataset,
+        condition,
+        lambda done, total: progress(done / total),
+        checkpoint=None if task.folder is None else Checkpoint(Path(task.folder)),
+        shifts={name: changer(name) for name in condition.shifts},
+    )
 
 
 def train(
@@ -69,7 +69,7 @@ def train(
     checkpoint: Checkpoint | None = None,
     shifts: Mapping[str, Change] | None = None,
     on_trained: Callable[[nn.Module], None] | None = None,
-) -> AccuracyResult:
+) -> AccuracyValues:
     """Build a model, train it by `protocol` on `dataset.train`, and judge it on `dataset.test`.
 
     `protocol.seed` fixes the initial weights, by the name of each tensor; the order of the images, or which
@@ -93,7 +93,12 @@ def train(
             model = model.to(memory_format=torch.channels_last)
         shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
         own = checkpoint and checkpoint.of(
-            asdict(protocol), asdict(how), shapes, dataset.name, len(dataset.train), torch.__version__
+            protocol.model_dump(mode="json") | {"seed": protocol.seed},
+            asdict(how),
+            shapes,
+            dataset.name,
+            len(dataset.train),
+            torch.__version__,
         )
         error = _precision_error(model, judge)
         training = Training(model, judge, how, own)
@@ -106,7 +111,7 @@ def train(
     return replace(result, tuning=tuning, precision_error=error)
 
 
-def _judged(training: Training, train_loss: float, shifts: Mapping[str, Change]) -> AccuracyResult:
+def _judged(training: Training, train_loss: float, shifts: Mapping[str, Change]) -> AccuracyValues:
     """The result of a finished training: everything that the protocol asks about the trained model."""
     judge, protocol, model = training.judge, training.protocol, training.model
     try:
@@ -114,7 +119,7 @@ def _judged(training: Training, train_loss: float, shifts: Mapping[str, Change])
     except Diverged as reason:
         raise Diverged(reason.reason, training.steps) from None
     kinds, seen = len(judge.dataset.classes), training.steps * protocol.batch
-    return AccuracyResult(
+    return AccuracyValues(
         top1=scores.top1,
         test_loss=scores.loss,
         train_loss=train_loss,
@@ -172,13 +177,13 @@ def tune(
     changes: dict[str, float] = {}
     if protocol.epochs is not None:
         changes["epochs"] = protocol.epochs * len(dataset.train) / len(inner.train)
-    plain = replace(
-        protocol, tune_lr=(), seed=0, ema=False, flip_test=False, test_resolutions=(), curve_tests=0
-    )
+    plain = protocol.but(tune_lr=(), seed=0, ema=False, flip_test=False, test_resolutions=(), curve_tests=0)
     tried = []
     for index, lr in enumerate(protocol.tune_lr):
-        trial = dataclasses.replace(plain, lr=lr, **changes)  # type: ignore[arg-type]
-        own = checkpoint and checkpoint.of("tuned", asdict(trial), inner.name, len(inner.train))
+        trial = plain.but(lr=lr, **changes)
+        own = checkpoint and checkpoint.of(
+            "tuned", trial.model_dump(mode="json"), inner.name, len(inner.train)
+        )
         if own is not None and (known := own.load()) is not None:
             tried.append(Candidate(**known))
             continue

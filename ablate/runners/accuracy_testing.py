@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from ablate.data.dataset import Dataset
 from ablate.data.splits import IGNORED
+from ablate.measurements.accuracy import AccuracyProtocol
 from ablate.runners import device as devices
-from ablate.runners.accuracy_protocol import AccuracyProtocol, Diverged
 from ablate.runners.attention import training_kernels
+from ablate.runners.diverged import Diverged
 
 CONFUSION_CLASSES = 200
 """Classes up to which the confusion table is kept: 40,000 counts."""

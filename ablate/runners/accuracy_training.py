@@ -17,11 +17,12 @@ from ablate.data.augment import Augmentation, augment, augmentation_for
 from ablate.data.dataset import Dataset
 from ablate.data.splits import IGNORED, DrawnSplit, Split, TensorSplit, draws
 from ablate.errors import AblateError
+from ablate.measurements.accuracy import AccuracyProtocol
 from ablate.runners import device as devices
 from ablate.runners.accuracy_checkpoint import Checkpoint
-from ablate.runners.accuracy_protocol import POINTS, AccuracyProtocol, Diverged
 from ablate.runners.accuracy_testing import Judge
 from ablate.runners.accuracy_weights import class_weights, running_mean
+from ablate.runners.diverged import POINTS, Diverged
 from ablate.runners.recipes import Recipe
 
 OnStep = Callable[[int, int], None]

@@ -18,7 +18,9 @@ def failure_of(error: BaseException) -> Failure:
     if isinstance(error, AblateError) and not text.startswith(_LOADERS):
         return Failure("error", line)  # written for users: its type says nothing more
     status: FailureStatus = "oom" if out_of_memory(error) else "error"
-    return Failure(status, _raised(text) or (f"{type(error).__name__}: {line}" if line else type(error).__name__))
+    return Failure(
+        status, _raised(text) or (f"{type(error).__name__}: {line}" if line else type(error).__name__)
+    )
 
 
 _LOADERS = "Caught "

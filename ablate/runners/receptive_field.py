@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from ablate.data.dataset import Dataset
 from ablate.data.splits import DrawnSplit
 from ablate.errors import AblateError
+from ablate.measurements.accuracy import AccuracyProtocol
 from ablate.model import Backbone
 from ablate.runners.accuracy import train
-from ablate.runners.accuracy_protocol import AccuracyProtocol
 from ablate.runners.accuracy_testing import Judge
 from ablate.runners.accuracy_training import OnStep
 from ablate.runners.accuracy_weights import paired

@@ -176,7 +176,9 @@ def test_compiled_parts() -> None:
 
 @pytest.mark.filterwarnings("ignore:Lazy modules")
 def test_lazy_layers_are_initialised_on_the_copy() -> None:
-    model = nn.Sequential(nn.LazyConv2d(8, 3, padding=1), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(10))
+    model = nn.Sequential(
+        nn.LazyConv2d(8, 3, padding=1), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(10)
+    )
     counted = count(model, 32)
     assert (counted.macs, counted.params) == (KERNEL + 81920, 224 + 16 + 81930)
     assert count(model, 32, training=True).macs == 3 * counted.macs - KERNEL
@@ -303,9 +305,15 @@ class Uncopyable(nn.Module):
 def state(model: nn.Module) -> list:
     tensors = [*model.parameters(), *model.buffers()]
     return [
-        [(id(tensor), tensor.tolist(), tensor.requires_grad, tensor._version, tensor.grad) for tensor in tensors],
+        [
+            (id(tensor), tensor.tolist(), tensor.requires_grad, tensor._version, tensor.grad)
+            for tensor in tensors
+        ],
         [{name: id(value) for name, value in vars(layer).items()} for layer in model.modules()],
-        [(layer.training, list(layer._forward_hooks), list(layer._forward_pre_hooks)) for layer in model.modules()],
+        [
+            (layer.training, list(layer._forward_hooks), list(layer._forward_pre_hooks))
+            for layer in model.modules()
+        ],
         (dict(vars(model.box)), model.calls, dict(model.seen), list(model.log)),
         (torch.get_rng_state().tolist(), random.getstate(), np.random.get_state()[1].tolist()),
     ]
@@ -359,6 +367,8 @@ def test_work_by_operator_adds_up() -> None:
     for training in (False, True):
         counted = count(block(), 32, training=training)
         for name in ("macs", "elementwise", "bytes", "activations"):
-            assert sum(getattr(tally, name) for tally in counted.by_operator.values()) == getattr(counted, name)
+            assert sum(getattr(tally, name) for tally in counted.by_operator.values()) == getattr(
+                counted, name
+            )
         assert counted.by_operator["aten.convolution"].macs == BLOCK
     assert counted.by_operator["aten.convolution_backward"].macs == 2 * BLOCK - KERNEL

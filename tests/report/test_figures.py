@@ -159,7 +159,9 @@ def test_a_search_of_small_layouts_is_shown_in_fitting_units_and_with_its_spread
     opened: Open, study_of: Make
 ) -> None:
     trials = [
-        TrialRecord(0, "a", "done", True, False, "conv", metrics={"macs": 862_300, "accuracy": 93.2}, spread=0.36),
+        TrialRecord(
+            0, "a", "done", True, False, "conv", metrics={"macs": 862_300, "accuracy": 93.2}, spread=0.36
+        ),
         TrialRecord(1, "b", "done", True, False, "conv", metrics={"macs": 1_728_000, "accuracy": 95.391}),
     ]
     nothing = study_of(("a",), resolutions=(224,)).iloc[:0]

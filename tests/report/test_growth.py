@@ -173,9 +173,7 @@ def test_measured_crossovers_have_an_interval_or_are_not_resolved(results: Resul
         pytest.param((1.01, 0.5, 0.25), "cheaper from", None, id="a tie at first"),
     ],
 )
-def test_verdicts_on_latency(
-    opened: Open, ratios: Sequence[float], verdict: str, low: float | None
-) -> None:
+def test_verdicts_on_latency(opened: Open, ratios: Sequence[float], verdict: str, low: float | None) -> None:
     results = opened(rows_of(scaling_row("key"), ratios={"key": (ratios, 0.1)}), baseline="soft")
     one = found(results)["key", "latency"]
     assert one.verdict == verdict

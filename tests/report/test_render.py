@@ -9,16 +9,14 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from ablate.report.render import escape_latex, to_csv, to_latex, to_markdown
 from ablate.report.register import table_entries
+from ablate.report.render import escape_latex, to_csv, to_latex, to_markdown
 from ablate.report.results import Results
 from ablate.report.table import Cell, Column, Table
 
 
 @pytest.fixture(scope="module")
-def tables(
-    opened: Callable[..., Results], full_study: pd.DataFrame, texts: dict[str, str]
-) -> list[Table]:
+def tables(opened: Callable[..., Results], full_study: pd.DataFrame, texts: dict[str, str]) -> list[Table]:
     results = opened(full_study, study="50% & more_{x}", texts=texts)
     made = (entry.make(results) for entry in table_entries())
     return [table for table in made if isinstance(table, Table)]

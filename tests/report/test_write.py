@@ -74,9 +74,7 @@ def small(study_of: Make, failing: Make) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def written(
-    small: pd.DataFrame, write: Write, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, bytes]:
+def written(small: pd.DataFrame, write: Write, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return write(small, tmp_path_factory.mktemp("report"))
 
 

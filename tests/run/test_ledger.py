@@ -127,7 +127,9 @@ def test_a_damaged_file_is_one_line(tmp_path: Path, damage: str) -> None:
     else:
         path.unlink()
         with sqlite3.connect(path) as other:
-            other.execute("CREATE TABLE rows (id INTEGER)" if damage == "empty table" else "CREATE TABLE x (y)")
+            other.execute(
+                "CREATE TABLE rows (id INTEGER)" if damage == "empty table" else "CREATE TABLE x (y)"
+            )
     for read_only in (True, False):
         with pytest.raises(AblateError) as error, Ledger(path, read_only=read_only) as ledger:
             ledger.records()

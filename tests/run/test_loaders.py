@@ -16,9 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
-
 from ablate.run.local import Worker
+from PIL import Image
 
 STUDY = """
 input: {resolution: 32, classes: 2}

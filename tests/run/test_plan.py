@@ -245,9 +245,13 @@ def test_a_layout_by_any_other_name_has_the_same_key() -> None:
     assert cell_key(study, entry, "b", shared) == cell_key(study, entry, "twin", shared)
 
 
-def test_a_helper_module_of_the_user_s_is_in_the_keys(tmp_path: Path, fresh_blocks: Callable[[], None]) -> None:
+def test_a_helper_module_of_the_user_s_is_in_the_keys(
+    tmp_path: Path, fresh_blocks: Callable[[], None]
+) -> None:
     (tmp_path / "its_scale.py").write_text("SCALE = 2\n")
-    (tmp_path / "keyed.py").write_text("import its_scale\n" + MIXER.replace("(x)\n", "(x) * its_scale.SCALE\n"))
+    (tmp_path / "keyed.py").write_text(
+        "import its_scale\n" + MIXER.replace("(x)\n", "(x) * its_scale.SCALE\n")
+    )
     (tmp_path / "study.yaml").write_text(TEXT.replace("b: linear", "b: keyed") + "extensions: [keyed.py]\n")
     before = keys(load_study(tmp_path / "study.yaml"))
     fresh_blocks()

@@ -1,6 +1,5 @@
 import json
 import math
-from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +9,7 @@ from ablate.data import Dataset, TensorSplit, load
 from ablate.errors import AblateError
 from ablate.runners.accuracy import (
     AccuracyProtocol,
-    AccuracyResult,
+    AccuracyValues,
     Candidate,
     Diverged,
     best_lr,
@@ -49,7 +48,7 @@ def small(width: int = 32) -> nn.Module:
     )
 
 
-def weights_only(result: AccuracyResult) -> dict[str, object]:
+def weights_only(result: AccuracyValues) -> dict[str, object]:
     """What must repeat: everything but the clock."""
     return {key: value for key, value in result.to_json().items() if key not in CLOCK}
 
@@ -94,7 +93,7 @@ def test_the_same_seed_is_the_same_run_bit_for_bit(digits: Dataset):
     first = train(small, digits, protocol)
     torch.rand(7)  # what happened before must not matter
     assert weights_only(train(small, digits, protocol)) == weights_only(first)
-    other = train(small, digits, replace(protocol, seed=4))
+    other = train(small, digits, protocol.but(seed=4))
     assert other.test_loss != first.test_loss
 
 
@@ -131,7 +130,7 @@ def test_layouts_with_one_seed_see_the_same_batches(digits: Dataset):
     protocol = AccuracyProtocol(epochs=0.5, seed=1, augment=True)
     first, second = inputs(digits, protocol), inputs(digits, protocol, extra=999)
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
-    assert not torch.equal(first[0], inputs(digits, replace(protocol, seed=2))[0])
+    assert not torch.equal(first[0], inputs(digits, protocol.but(seed=2))[0])
 
 
 def test_an_epoch_shows_every_image_once_and_batches_are_full(digits: Dataset):
@@ -230,10 +229,10 @@ def test_tuning_chooses_on_the_validation_split(digits: Dataset):
     assert result.tuning[0].top1 is not None
     assert result.tuning[1].top1 > result.tuning[0].top1
     assert result.tuning[2].diverged is not None
-    assert tune(small, digits, replace(protocol, seed=6)) == result.tuning  # the same for every seed
+    assert tune(small, digits, protocol.but(seed=6)) == result.tuning  # the same for every seed
     train(lambda: Sized(0.0), digits, protocol)
     assert seen == [120, 120, 120, 596]
-    plain = train(small, digits, replace(protocol, tune_lr=(), lr=0.03))
+    plain = train(small, digits, protocol.but(tune_lr=(), lr=0.03))
     assert plain.test_loss == result.test_loss
     assert plain.steps == result.steps
 

@@ -11,7 +11,7 @@ from torch import nn
 from ablate.data import Dataset, TensorSplit, load
 from ablate.errors import AblateError
 from ablate.layout import Layout
-from ablate.runners.accuracy import AccuracyProtocol, AccuracyResult, train, tune
+from ablate.runners.accuracy import AccuracyProtocol, AccuracyValues, train, tune
 from ablate.runners.accuracy_checkpoint import Checkpoint
 
 CLOCK = ("seconds", "images_per_s", "core_seconds", "continued")
@@ -45,7 +45,7 @@ def small(width: int = 32) -> nn.Module:
     )
 
 
-def weights_only(result: AccuracyResult) -> dict[str, object]:
+def weights_only(result: AccuracyValues) -> dict[str, object]:
     """What must repeat: everything but the clock."""
     return {key: value for key, value in result.to_json().items() if key not in CLOCK}
 
@@ -95,7 +95,7 @@ def test_everything_that_may_be_asked_of_a_trained_network(digits: Dataset):
     assert len(result.test_curve) == 4
     assert result.test_curve[-1][1] == result.top1
     assert len(told) == 1
-    assert AccuracyResult.from_json(json.loads(json.dumps(result.to_json()))) == result
+    assert AccuracyValues.from_json(json.loads(json.dumps(result.to_json()))) == result
 
 
 def small_and_free() -> nn.Module:
@@ -156,7 +156,7 @@ def test_a_killed_run_goes_on_with_the_same_result(digits: Dataset, tmp_path: Pa
     # another run does not go on from this one's state
     with pytest.raises(Killed):
         train(small, digits, protocol, kill, checkpoint=folder)
-    other = replace(protocol, seed=1, epochs=0.1)
+    other = protocol.but(seed=1, epochs=0.1)
     assert train(small, digits, other, checkpoint=folder).continued == 0
 
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from ablate.errors import AblateError
-from ablate.runners.accuracy_result import AccuracyResult, Candidate, edge
+from ablate.measurements.accuracy import AccuracyValues, Candidate, edge
 
 OLD = {
     "top1": 90.0, "test_loss": 0.3, "train_loss": 0.8, "images_seen": 1280, "steps": 10, "seconds": 2.0,
@@ -14,27 +14,27 @@ OLD = {
 
 
 def test_rows_of_earlier_versions_load():
-    result = AccuracyResult.from_json(OLD)
+    result = AccuracyValues.from_json(OLD)
     assert result.top1 == 90.0
     assert result.curve == [(640, 1.0), (1280, 0.8)]
     assert result.tuning == [Candidate(0.03, 89.0, 0.4)]
     assert result.balanced is None
     assert result.images_per_core_s is None
-    assert AccuracyResult.from_json(json.loads(json.dumps(result.to_json()))) == result
+    assert AccuracyValues.from_json(json.loads(json.dumps(result.to_json()))) == result
 
 
 def test_wrong_rows_are_named():
     with pytest.raises(AblateError, match="top5"):
-        AccuracyResult.from_json({**OLD, "top5": 99.0})
+        AccuracyValues.from_json({**OLD, "top5": 99.0})
     with pytest.raises(AblateError, match=r"incomplete.*top1"):
-        AccuracyResult.from_json({key: value for key, value in OLD.items() if key != "top1"})
+        AccuracyValues.from_json({key: value for key, value in OLD.items() if key != "top1"})
 
 
 def test_derived_figures():
-    result = AccuracyResult.from_json(OLD | {"core_seconds": 4.0, "groups": {"shape": 30.0, "texture": 60.0}})
+    result = AccuracyValues.from_json(OLD | {"core_seconds": 4.0, "groups": {"shape": 30.0, "texture": 60.0}})
     assert result.images_per_core_s == 320
     assert result.shape_bias == pytest.approx(100 / 3)
-    assert AccuracyResult.from_json(OLD).shape_bias is None
+    assert AccuracyValues.from_json(OLD).shape_bias is None
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,9 @@ PRICES: dict[str, Price] = {
     **{f"batch_norm{size}{relu}": _of_input(2) for size in ("", "1d", "2d", "3d") for relu in ("", "_relu")},
     **{f"{kind}_norm": _of_input(5) for kind in ("layer", "group", "instance")},  # quantised ones
     **{
-        f"{prefix}upsample_{kind}{suffix}": (_of_input if suffix.endswith("backward") else _of_output)(2 * taps)
+        f"{prefix}upsample_{kind}{suffix}": (_of_input if suffix.endswith("backward") else _of_output)(
+            2 * taps
+        )
         for kind, taps in _TAPS.items()
         for prefix in ("", "_")
         for suffix in ("", "_aa", "_backward", "_aa_backward")
@@ -182,13 +184,16 @@ PRICES: dict[str, Price] = {
     },
     "cudnn_grid_sampler": _of_output(8),
     "cudnn_grid_sampler_backward": lambda out, args, kwargs: 8 * args[-1].numel(),
-    **{name: _fourier for name in ("_fft_r2c", "_fft_c2c", "_fft_c2r", "fft_r2c", "fft_c2c", "fft_c2r")},
+    **dict.fromkeys(("_fft_r2c", "_fft_c2c", "_fft_c2r", "fft_r2c", "fft_c2c", "fft_c2r"), _fourier),
     "roi_align": _roi_align,
     "qroi_align": _roi_align,
     "ps_roi_align": _roi_align,
     "_roi_align_backward": _roi_align_backward,
     "_ps_roi_align_backward": _roi_align_backward,
-    **{name: _of_input(1) for name in ("roi_pool", "ps_roi_pool", "_roi_pool_backward", "_ps_roi_pool_backward")},
+    **{
+        name: _of_input(1)
+        for name in ("roi_pool", "ps_roi_pool", "_roi_pool_backward", "_ps_roi_pool_backward")
+    },
     "nms": _pairs,
     "qnms": _pairs,
     "box_iou_rotated": _box_overlaps,

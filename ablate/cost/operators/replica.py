@@ -79,8 +79,6 @@ def _without_data(module: nn.Module) -> bool:
     return all(tensor.is_meta for tensor in (*module.parameters(), *module.buffers()))
 
 
-
-
 def _copied(module: nn.Module, device: str) -> nn.Module:
     memo: dict[int, Any] = {}
     for layer in module.modules():
@@ -98,7 +96,9 @@ def stand_in(module: nn.Module, device: str) -> Iterator[nn.Module]:
 
     Raises `NeedsData` for `meta` where the module cannot be without data.
     """
-    if device == "meta" and (any(packed_objects(module)) or (_compiled(module) and not _without_data(module))):
+    if device == "meta" and (
+        any(packed_objects(module)) or (_compiled(module) and not _without_data(module))
+    ):
         raise NeedsData("it holds TorchScript or packed weights")
     if (device == "meta" and not _captures(module)) or _compiled(module):
         try:

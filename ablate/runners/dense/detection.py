@@ -19,7 +19,7 @@ from ablate.data.dense.samples import DenseDataset, DetectionSample
 from ablate.dense.models import RetinaNetModel
 from ablate.dense.pyramid import STRIDES
 from ablate.runners import device as devices
-from ablate.runners.attention import training_attention
+from ablate.runners.attention import training_kernels
 from ablate.runners.dense.judge import BoxScores, Detections, box_scores, ground_truth, results
 from ablate.runners.dense.schedules import Schedule
 from ablate.runners.dense.transforms import at_test_size
@@ -94,7 +94,7 @@ class Detector:
         """Focal loss of the classes plus L1 loss of the boxes."""
         images = [image.to(self.device) for image, _ in batch]
         targets = [{name: value.to(self.device) for name, value in target.items()} for _, target in batch]
-        with devices.autocast(self.precision, self.device), training_attention(self.precision, self.device):
+        with devices.autocast(self.precision, self.device), training_kernels(self.precision, self.device):
             losses: dict[str, Tensor] = self.net(images, targets)
         return torch.stack(list(losses.values())).sum()
 
@@ -103,7 +103,7 @@ class Detector:
         """The detections in one test image, in its own pixels."""
         self.net.eval()
         image, wider, higher = at_test_size(sample, self.how)
-        with devices.autocast(self.precision, self.device), training_attention(self.precision, self.device):
+        with devices.autocast(self.precision, self.device), training_kernels(self.precision, self.device):
             (found,) = self.net([image.to(self.device)])
         scale = torch.tensor([wider, higher, wider, higher])
         return Detections(

@@ -9,7 +9,7 @@ from torch import Tensor
 from ablate.data.dense.samples import IGNORED, DenseDataset, SegmentationSample
 from ablate.dense.models import SemanticFPNModel
 from ablate.runners import device as devices
-from ablate.runners.attention import training_attention
+from ablate.runners.attention import training_kernels
 from ablate.runners.dense.judge import MaskJudge, MaskScores
 from ablate.runners.dense.schedules import Schedule
 from ablate.runners.dense.transforms import aligned
@@ -36,7 +36,7 @@ class Segmenter:
     def logits(self, images: Tensor) -> Tensor:
         """uint8 images `(B, 3, H, W)` -> float32 logits `(B, classes, H, W)`."""
         pixels = (images.to(self.device).float() / 255 - self.mean) / self.std
-        with devices.autocast(self.precision, self.device), training_attention(self.precision, self.device):
+        with devices.autocast(self.precision, self.device), training_kernels(self.precision, self.device):
             output: Tensor = self.net(pixels.contiguous(memory_format=self.format))
         return output.float()
 

@@ -21,7 +21,7 @@ from ablate.errors import AblateError
 from ablate.layout.layout import Layout
 from ablate.runners import device as devices
 from ablate.runners.accuracy import Diverged
-from ablate.runners.attention import training_attention
+from ablate.runners.attention import training_kernels
 from ablate.runners.imagenet import checkpoint
 from ablate.runners.imagenet.data import Images, epoch_order, load_images, shard_batches, validation_batches
 from ablate.runners.imagenet.protocol import ImageNetProtocol, ImageNetResult
@@ -240,7 +240,7 @@ class _Run:
 
     def _logits(self, net: nn.Module, images: Tensor) -> Tensor:
         precision = self.protocol.precision
-        with devices.autocast(precision, self.device), training_attention(precision, self.device):
+        with devices.autocast(precision, self.device), training_kernels(precision, self.device):
             output: Tensor = net(images)
         return output.float()
 

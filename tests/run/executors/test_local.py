@@ -27,7 +27,9 @@ HANGS = "import time; time.sleep(600)"
 FULL = "import torch; raise torch.OutOfMemoryError('no room left')"
 PRINTS = "print('noise on stdout')\nraise ValueError('a mistake')"
 SURROGATE = "raise ValueError('broken \\ud800 text')"
-GARBAGE = "import os\nfor n in range(3, 64):\n    try: os.write(n, b'no message\\n')\n    except OSError: pass"
+GARBAGE = (
+    "import os\nfor n in range(3, 64):\n    try: os.write(n, b'no message\\n')\n    except OSError: pass"
+)
 FORKS = "import os\nos.fork()"
 STRAY = "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])"
 DOUBLES = "import torch\ntorch.set_default_dtype(torch.float64)"
@@ -152,7 +154,9 @@ def test_a_worker_ends_with_its_driver(
         driver.wait()
 
 
-def test_closing_the_iterator_stops_the_workers(job: Callable[[str], Job], alive: Callable[[int], bool]) -> None:
+def test_closing_the_iterator_stops_the_workers(
+    job: Callable[[str], Job], alive: Callable[[int], bool]
+) -> None:
     executor = LocalExecutor(Setup(workers=1))
     outcomes = executor.run([job(PRINTS), job(HANGS), job(HANGS)])
     assert next(outcomes)[1].status == "error"
@@ -166,7 +170,15 @@ def test_closing_the_iterator_stops_the_workers(job: Callable[[str], Job], alive
 
 def test_one_job_from_a_file_to_a_file(tmp_path: Path, job: Callable[[str], Job]) -> None:
     (tmp_path / "job.json").write_text(json.dumps(job(FINE).to_json()))
-    command = [sys.executable, "-m", "ablate.run.worker", "--job", tmp_path / "job.json", "--out", tmp_path / "o.json"]
+    command = [
+        sys.executable,
+        "-m",
+        "ablate.run.worker",
+        "--job",
+        tmp_path / "job.json",
+        "--out",
+        tmp_path / "o.json",
+    ]
     assert subprocess.run(command, env={**os.environ}, check=False).returncode == 0
     record = json.loads((tmp_path / "o.json").read_text())
     assert record["outcome"]["values"]["macs"] > 0
