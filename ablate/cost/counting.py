@@ -15,7 +15,7 @@ from torch._ops import HigherOrderOperator, OpOverload
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ablate.cost.operators.classes import Work, classify, elementwise, elements, moved_bytes, tensors
+from ablate.cost.operators.classes import Work, classify, elements, elementwise, moved_bytes, tensors
 from ablate.cost.operators.faithful import execute
 from ablate.cost.operators.rules import RULES, rule_of
 

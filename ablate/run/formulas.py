@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -16,9 +15,7 @@ if TYPE_CHECKING:
     from ablate.cost.formula.find import Formula, Quantity
 
 FACT = "formulas"
-_FIRST: tuple[Quantity, ...] = ("params", "macs")
-_MORE: tuple[Quantity, ...] = ("saved_fused", "saved_math")
-_SECONDS = 5.0
+_QUANTITIES: tuple[Quantity, ...] = ("params", "macs", "saved_fused", "saved_math")
 
 
 def keep_formulas(study: Study, ledger: Ledger) -> None:
@@ -37,34 +34,30 @@ def block_calls(study: Study) -> list[BlockCall]:
     return list(dict.fromkeys(call for stage in stages for call in stage.blocks))
 
 
-def formula_rows(calls: list[BlockCall], seconds: float = _SECONDS) -> list[Json]:
+def formula_rows(calls: list[BlockCall]) -> list[Json]:
     """One record a block: `block`, `order` of its MACs in N, and text, LaTeX and condition by quantity.
 
-    Parameters and MACs always; bytes saved for the backward pass, which take longer, while the `seconds` of
-    computing for all blocks last. A block that cannot be analysed has no formulas.
+    All quantities, always. One that has no formula says why in its `condition`; a block that cannot be
+    analysed at all has the same reason for each, and says it in its `note`.
     """
-    end = time.process_time() + seconds
-    rows = [_row(call, _FIRST) for call in calls]
-    for row, call in zip(rows, calls, strict=True):
-        if time.process_time() < end:
-            row["formulas"] |= _row(call, _MORE)["formulas"]
-    return rows
+    return [_row(call) for call in calls]
 
 
-def _row(call: BlockCall, quantities: tuple[Quantity, ...]) -> Json:
-    from ablate.cost.formula.find import formulas
+def _row(call: BlockCall) -> Json:
+    from ablate.cost.formula.find import Formula, formulas
 
     try:
-        found = formulas(call, quantities)
+        found = formulas(call, _QUANTITIES)
+        note = ""
     except Exception as error:  # a foreign block may do anything; its study goes on
-        return {"block": str(call), "order": "unknown", "formulas": {}, "note": str(error)}
-    order = found["macs"].order if "macs" in found else ""
+        note = str(error).strip() or type(error).__name__
+        found = {quantity: Formula(quantity, None, reason=note.splitlines()[0]) for quantity in _QUANTITIES}
     records = {quantity: _record(formula) for quantity, formula in found.items()}
-    return {"block": str(call), "order": order, "formulas": records, "note": ""}
+    return {"block": str(call), "order": found["macs"].order, "formulas": records, "note": note}
 
 
 def _record(formula: Formula) -> Json:
     import sympy
 
     latex = "" if formula.expression is None else sympy.latex(formula.expression)
-    return {"text": str(formula), "latex": latex, "condition": formula.condition}
+    return {"text": str(formula), "latex": latex, "condition": formula.condition or formula.reason}

@@ -1,4 +1,4 @@
-"""Every contraction against its closed form, forward and backward, and no alarm where nothing is contracted."""
+"""Every contraction against its closed form, forward and backward; no alarm where nothing is contracted."""
 
 from __future__ import annotations
 
@@ -57,9 +57,7 @@ def test_deformable_convolution(groups: tuple[int, int], masked: bool) -> None:
 
 
 def test_a_deformable_convolution_whose_inputs_need_no_gradient() -> None:
-    model = Forward(
-        lambda m, x: m.conv(x, x.new_zeros(1, 18, 32, 32)), conv=DeformConv2d(3, 8, 3, padding=1)
-    )
+    model = Forward(lambda m, x: m.conv(x, x.new_zeros(1, 18, 32, 32)), conv=DeformConv2d(3, 8, 3, padding=1))
     assert count(model, 32, training=True).macs == 2 * 32 * 32 * 27 * 8
 
 
@@ -90,7 +88,10 @@ def test_bilinear_forms() -> None:
 @pytest.mark.parametrize(("size", "macs"), [((1, 3, 8, 9), 72 * 2 * 3), ((1, 1, 4, 5, 6), 120 * 3 * 4)])
 def test_affine_grids(size: tuple[int, ...], macs: int) -> None:
     dims = len(size) - 2
-    model = Forward(lambda m, x: F.affine_grid(m.theta, size, align_corners=False), theta=nn.Parameter(torch.eye(dims, dims + 1)[None]))
+    model = Forward(
+        lambda m, x: F.affine_grid(m.theta, size, align_corners=False),
+        theta=nn.Parameter(torch.eye(dims, dims + 1)[None]),
+    )
     assert count(model, 8).macs == macs
     assert count(model, 8, training=True).macs == 2 * macs
 
@@ -210,7 +211,8 @@ def test_dynamically_quantised_layers() -> None:
     counted = count(linear, 32)
     assert (counted.macs, counted.params, counted.ran_on) == (3 * 1024 * 16, 1024 * 16 + 16, "cpu")
     lstm = quantization.quantize_dynamic(
-        Forward(lambda m, x: m.net(x.flatten(2).mT)[0], net=nn.LSTM(3, 4, batch_first=True)), dtype=torch.qint8
+        Forward(lambda m, x: m.net(x.flatten(2).mT)[0], net=nn.LSTM(3, 4, batch_first=True)),
+        dtype=torch.qint8,
     )
     assert count(lstm, 8).macs == 64 * 16 * 7
 

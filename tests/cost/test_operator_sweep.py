@@ -42,8 +42,32 @@ def test_every_operator_has_a_place() -> None:
     assert min(numbers[kind] for kind in ("contraction", "pointwise", "reduction", "priced", "move")) > 40
 
 
-PRODUCTS = {"mm", "bmm", "addmm", "baddbmm", "addbmm", "matmul", "mv", "addmv", "dot", "vdot", "addr", "linear"}
-PRODUCTS |= {"attention", "conv2d", "conv3d", "convolution", "cdist", "pdist", "rnn", "lstm", "gru", "trilinear"}
+PRODUCTS = {
+    "mm",
+    "bmm",
+    "addmm",
+    "baddbmm",
+    "addbmm",
+    "matmul",
+    "mv",
+    "addmv",
+    "dot",
+    "vdot",
+    "addr",
+    "linear",
+}
+PRODUCTS |= {
+    "attention",
+    "conv2d",
+    "conv3d",
+    "convolution",
+    "cdist",
+    "pdist",
+    "rnn",
+    "lstm",
+    "gru",
+    "trilinear",
+}
 
 
 def test_what_sounds_like_a_contraction_is_one() -> None:

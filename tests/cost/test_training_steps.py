@@ -75,7 +75,9 @@ def test_the_end_is_found_in_any_output(wrap) -> None:
     assert count(Net(wrap), 32, training=True).macs == STEP
 
 
-@pytest.mark.parametrize("wrap", [torch.Tensor.detach, lambda y: y.argmax(1), lambda y: None, lambda y: "label"])
+@pytest.mark.parametrize(
+    "wrap", [torch.Tensor.detach, lambda y: y.argmax(1), lambda y: None, lambda y: "label"]
+)
 def test_no_end_is_an_error_and_never_a_forward_count(wrap) -> None:
     with pytest.raises(AblateError, match="trainable parameters, but nothing that it returns"):
         count(Net(wrap), 32, training=True)

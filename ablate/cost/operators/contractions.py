@@ -113,9 +113,7 @@ def _deform_backward(
 ) -> int:
     """One product for input, offset and mask together, one for the weight, where they need a gradient."""
     inputs = any(tensor.requires_grad for tensor in (x, offset, mask))
-    return (inputs + weight.requires_grad) * convolution_macs(
-        x.shape, weight.shape, gradient.shape, False
-    )
+    return (inputs + weight.requires_grad) * convolution_macs(x.shape, weight.shape, gradient.shape, False)
 
 
 def _masked_backward(macs: Callable[[Any, Any, Any], int], at: int) -> Formula:
@@ -194,10 +192,10 @@ slow_conv_transpose2d slow_conv_transpose3d"""
 CONTRACTIONS: dict[str, Formula] = {
     **dict.fromkeys(CONVOLUTIONS.split(), convolution),
     **dict.fromkeys(TRANSPOSED.split(), transposed_convolution),
-    "_slow_conv2d_backward": lambda out, gradient, x, weight, *args, **k: int(
-        sum((args[-1] if isinstance(args[-1], (list, tuple)) and len(args[-1]) == 3 else (1, 1))[:2])
-    )
-    * convolution_macs(x.shape, weight.shape, gradient.shape, False),
+    "_slow_conv2d_backward": lambda out, gradient, x, weight, *args, **k: (
+        int(sum((args[-1] if isinstance(args[-1], (list, tuple)) and len(args[-1]) == 3 else (1, 1))[:2]))
+        * convolution_macs(x.shape, weight.shape, gradient.shape, False)
+    ),
     "mps_convolution_backward": _masked_backward(_conv_backward, 7),
     "mps_convolution_transpose_backward": _masked_backward(_transposed_backward, 8),
     "conv_tbc": lambda out, x, weight, *a, **k: int(prod(out.shape[:2]) * weight.numel()),
@@ -223,16 +221,16 @@ CONTRACTIONS: dict[str, Formula] = {
     "_weight_int4pack_mm_for_cpu": linear,
     "_weight_int4pack_mm_with_scales_and_zeros": linear,
     **dict.fromkeys(("linear_backward", "mkldnn_linear_backward"), _linear_backward),
-    "mkldnn_linear_backward_input": lambda out, size, gradient, weight, **k: int(prod(size) * weight.shape[0]),
+    "mkldnn_linear_backward_input": lambda out, size, gradient, weight, **k: int(
+        prod(size) * weight.shape[0]
+    ),
     "mkldnn_linear_backward_weights": lambda out, gradient, x, weight, *a, **k: int(
         x.numel() * weight.shape[0]
     ),
     "matmul_backward": lambda out, gradient, x, y, needs, **k: int(
         sum(needs) * gradient.numel() * x.shape[-1]
     ),
-    "_compute_linear_combination": lambda out, x, coefficients, **k: int(
-        coefficients.shape[0] * x.numel()
-    ),
+    "_compute_linear_combination": lambda out, x, coefficients, **k: int(coefficients.shape[0] * x.numel()),
     "mv": lambda out, matrix, *a, **k: elements(matrix),
     "addmv": lambda out, bias, matrix, *a, **k: elements(matrix),
     "dot": lambda out, x, *a, **k: elements(x),

@@ -29,7 +29,9 @@ def _forward(query: Any, key: Any, value: Any) -> tuple[torch.Tensor, torch.Tens
     return out, query.new_empty(query.shape[:-1], dtype=torch.float32)
 
 
-def _backward(gradient: Any, query: Any, key: Any, value: Any, out: Any, lse: Any) -> tuple[torch.Tensor, ...]:
+def _backward(
+    gradient: Any, query: Any, key: Any, value: Any, out: Any, lse: Any
+) -> tuple[torch.Tensor, ...]:
     return tuple(torch.zeros_like(tensor) for tensor in (query, key, value))
 
 

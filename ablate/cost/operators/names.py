@@ -95,19 +95,51 @@ repeat_interleave_backward hash_tensor batch_norm_stats batch_norm_update_stats 
 batch_norm_gather_stats_with_counts batch_norm_backward_reduce _coalesce _sparse_sum _sparse_csr_sum
 _sparse_csr_prod xor_sum"""
 
-_LAPACK = "a factorisation or solver of LAPACK's kind, which iterates or blocks as its library and the values say"
+_LAPACK = (
+    "a factorisation or solver of LAPACK's kind, which iterates or blocks as its library and the values say"
+)
 HIDDEN: dict[str, str] = {
     **dict.fromkeys(
-        """_cholesky_solve_helper _linalg_det _linalg_eigh _linalg_eigvals _linalg_slogdet _linalg_solve_ex
-        _linalg_svd _spsolve cholesky_inverse cholesky_solve geqrf linalg_cholesky_ex linalg_eig
-        linalg_eigvals linalg_householder_product linalg_inv_ex linalg_ldl_factor_ex linalg_ldl_solve
-        linalg_lstsq linalg_lu linalg_lu_factor_ex linalg_lu_solve linalg_matrix_exp linalg_matrix_sqrth
-        linalg_pinv linalg_polar linalg_qr linalg_solve_triangular ormqr triangular_solve cholesky lu_solve
-        _lu_with_info svd""".split(),
+        [
+            "_cholesky_solve_helper",
+            "_linalg_det",
+            "_linalg_eigh",
+            "_linalg_eigvals",
+            "_linalg_slogdet",
+            "_linalg_solve_ex",
+            "_linalg_svd",
+            "_spsolve",
+            "cholesky_inverse",
+            "cholesky_solve",
+            "geqrf",
+            "linalg_cholesky_ex",
+            "linalg_eig",
+            "linalg_eigvals",
+            "linalg_householder_product",
+            "linalg_inv_ex",
+            "linalg_ldl_factor_ex",
+            "linalg_ldl_solve",
+            "linalg_lstsq",
+            "linalg_lu",
+            "linalg_lu_factor_ex",
+            "linalg_lu_solve",
+            "linalg_matrix_exp",
+            "linalg_matrix_sqrth",
+            "linalg_pinv",
+            "linalg_polar",
+            "linalg_qr",
+            "linalg_solve_triangular",
+            "ormqr",
+            "triangular_solve",
+            "cholesky",
+            "lu_solve",
+            "_lu_with_info",
+            "svd",
+        ],
         _LAPACK,
     ),
     **dict.fromkeys(
-        """_lstm_mps lstm_mps_backward _cudnn_rnn_backward miopen_rnn_backward""".split(),
+        ["_lstm_mps", "lstm_mps_backward", "_cudnn_rnn_backward", "miopen_rnn_backward"],
         "a whole recurrent layer in one call, whose arguments do not say which products it makes",
     ),
     "_cslt_sparse_mm_search": "times several kernels of the same product against each other",

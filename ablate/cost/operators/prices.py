@@ -8,7 +8,7 @@
 | layer, group, RMS norm | 5 per element (mean, difference, squares, scale, affine); backward 8 |
 | batch norm | 2 per element (scale and shift), 5 in training; backward 8 |
 | fused attention | as unfused: 1 per element of query and key, 5 per score (6 masked); backward 4 per score |
-| Fourier transform | 5 N log2 N real operations for each transform of N points, real or complex (the convention of FFTW's benchmark), rounded |
+| Fourier transform | 5 N log2 N real operations for each transform of N points, real or complex, rounded |
 | non-maximum suppression, rotated overlaps | 12 per pair of boxes |
 """  # noqa: E501 - a table
 
@@ -113,7 +113,8 @@ def _deform_backward(out: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     return (8 + masked) * 2 * _samples(x, prod(gradient.shape[2:]), offset, groups)
 
 
-_SOFTMAX = "_softmax _safe_softmax _log_softmax softmax log_softmax _masked_softmax _sparse_softmax _sparse_log_softmax"
+_SOFTMAX = """_softmax _safe_softmax _log_softmax softmax log_softmax _masked_softmax _sparse_softmax
+_sparse_log_softmax"""
 _SOFTMAX_BACK = """_softmax_backward_data _log_softmax_backward_data _masked_softmax_backward
 _sparse_softmax_backward_data _sparse_log_softmax_backward_data"""
 _NORM = """native_layer_norm native_group_norm _fused_rms_norm _native_batch_norm_legit_no_stats
@@ -146,7 +147,9 @@ PRICES: dict[str, Price] = {
     **{f"batch_norm{size}{relu}": _of_input(2) for size in ("", "1d", "2d", "3d") for relu in ("", "_relu")},
     **{f"{kind}_norm": _of_input(5) for kind in ("layer", "group", "instance")},  # quantised ones
     **{
-        f"{prefix}upsample_{kind}{suffix}": (_of_input if suffix.endswith("backward") else _of_output)(2 * taps)
+        f"{prefix}upsample_{kind}{suffix}": (_of_input if suffix.endswith("backward") else _of_output)(
+            2 * taps
+        )
         for kind, taps in _TAPS.items()
         for prefix in ("", "_")
         for suffix in ("", "_aa", "_backward", "_aa_backward")
@@ -182,13 +185,16 @@ PRICES: dict[str, Price] = {
     },
     "cudnn_grid_sampler": _of_output(8),
     "cudnn_grid_sampler_backward": lambda out, args, kwargs: 8 * args[-1].numel(),
-    **{name: _fourier for name in ("_fft_r2c", "_fft_c2c", "_fft_c2r", "fft_r2c", "fft_c2c", "fft_c2r")},
+    **dict.fromkeys(("_fft_r2c", "_fft_c2c", "_fft_c2r", "fft_r2c", "fft_c2c", "fft_c2r"), _fourier),
     "roi_align": _roi_align,
     "qroi_align": _roi_align,
     "ps_roi_align": _roi_align,
     "_roi_align_backward": _roi_align_backward,
     "_ps_roi_align_backward": _roi_align_backward,
-    **{name: _of_input(1) for name in ("roi_pool", "ps_roi_pool", "_roi_pool_backward", "_ps_roi_pool_backward")},
+    **{
+        name: _of_input(1)
+        for name in ("roi_pool", "ps_roi_pool", "_roi_pool_backward", "_ps_roi_pool_backward")
+    },
     "nms": _pairs,
     "qnms": _pairs,
     "box_iou_rotated": _box_overlaps,

@@ -92,10 +92,15 @@ _PACKED: dict[str, Formula] = {
     },
     "conv2d_add": _convolution(False, at=1),
     "conv2d_add_relu": _convolution(False, at=1),
-    **{f"conv_transpose{size}d{suffix}": _convolution(True) for size in (1, 2, 3) for suffix in ("", "_dynamic")},
+    **{
+        f"conv_transpose{size}d{suffix}": _convolution(True)
+        for size in (1, 2, 3)
+        for suffix in ("", "_dynamic")
+    },
     "matmul": product,
     **dict.fromkeys(
-        ("quantized_lstm_cell_dynamic", "quantized_gru_cell_dynamic", "quantized_rnn_relu_cell_dynamic"), _cell
+        ("quantized_lstm_cell_dynamic", "quantized_gru_cell_dynamic", "quantized_rnn_relu_cell_dynamic"),
+        _cell,
     ),
     "quantized_rnn_tanh_cell_dynamic": _cell,
 }
@@ -103,7 +108,7 @@ _ONEDNN: dict[str, Formula] = {
     "qlinear_pointwise": _onednn_linear,
     "linear_dynamic_fp16": linear,
     "linear_relu_dynamic_fp16": linear,
-    **{name: _onednn_convolution for name in ("qconv_pointwise", "qconv1d_pointwise", "qconv2d_pointwise")},
+    **dict.fromkeys(("qconv_pointwise", "qconv1d_pointwise", "qconv2d_pointwise"), _onednn_convolution),
     "qconv3d_pointwise": _onednn_convolution,
 }
 QUANTISED: tuple[tuple[Any, dict[str, Formula]], ...] = (

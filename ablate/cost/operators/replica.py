@@ -21,7 +21,7 @@ from ablate.cost.operators.quantised import packed_objects
 from ablate.cost.operators.within import captured
 
 
-class NeedsData(Exception):
+class NeedsDataError(Exception):
     """A module holds what has no form without data: compiled code, packed weights, sparse tensors."""
 
 
@@ -34,7 +34,7 @@ def _stand_in(tensor: torch.Tensor, device: str) -> torch.Tensor:
         return lazy
     if device == "meta":
         if tensor.layout is not torch.strided or tensor.is_quantized:
-            raise NeedsData("its tensors are sparse or quantised")
+            raise NeedsDataError("its tensors are sparse or quantised")
         twin = torch.empty_like(tensor, device="meta", requires_grad=False)
     else:
         twin = tensor.detach().to(device, copy=True)
@@ -79,8 +79,6 @@ def _without_data(module: nn.Module) -> bool:
     return all(tensor.is_meta for tensor in (*module.parameters(), *module.buffers()))
 
 
-
-
 def _copied(module: nn.Module, device: str) -> nn.Module:
     memo: dict[int, Any] = {}
     for layer in module.modules():
@@ -96,14 +94,16 @@ def _copied(module: nn.Module, device: str) -> nn.Module:
 def stand_in(module: nn.Module, device: str) -> Iterator[nn.Module]:
     """The module on `meta` or the CPU, to run and to change as one likes while the context is open.
 
-    Raises `NeedsData` for `meta` where the module cannot be without data.
+    Raises `NeedsDataError` for `meta` where the module cannot be without data.
     """
-    if device == "meta" and (any(packed_objects(module)) or (_compiled(module) and not _without_data(module))):
-        raise NeedsData("it holds TorchScript or packed weights")
+    if device == "meta" and (
+        any(packed_objects(module)) or (_compiled(module) and not _without_data(module))
+    ):
+        raise NeedsDataError("it holds TorchScript or packed weights")
     if (device == "meta" and not _captures(module)) or _compiled(module):
         try:
             twin = _copied(module, device)
-        except NeedsData:
+        except NeedsDataError:
             raise
         except Exception:  # whatever a user's object raises when it is copied
             if _compiled(module):
@@ -117,6 +117,9 @@ def stand_in(module: nn.Module, device: str) -> Iterator[nn.Module]:
         yield module
     finally:
         loan.give_back()
+
+
+_NO_OBJECT = (type, types.ModuleType)  # what everyone shares is not exchanged
 
 
 class _Loan:
@@ -152,10 +155,9 @@ class _Loan:
             self.lend(value.__self__)
         elif isinstance(value, types.FunctionType):
             self._function(value)
-        elif isinstance(getattr(value, "__dict__", None), dict) and not isinstance(value, type):
-            if not isinstance(value, types.ModuleType):
-                self._changed.append((value, type(value)))  # lazy layers change their class
-                self.lend(vars(value))
+        elif isinstance(getattr(value, "__dict__", None), dict) and not isinstance(value, _NO_OBJECT):
+            self._changed.append((value, type(value)))  # lazy layers change their class
+            self.lend(vars(value))
         return value
 
     def _tuple(self, value: tuple[Any, ...]) -> tuple[Any, ...]:

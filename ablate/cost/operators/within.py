@@ -10,7 +10,19 @@ from typing import Any
 import torch
 from torch import nn
 
-_OPAQUE = (str, bytes, int, float, complex, range, type, types.ModuleType, torch.dtype, torch.device, nn.Module)
+_OPAQUE = (
+    str,
+    bytes,
+    int,
+    float,
+    complex,
+    range,
+    type,
+    types.ModuleType,
+    torch.dtype,
+    torch.device,
+    nn.Module,
+)
 
 
 def tensors_within(value: Any) -> Iterator[torch.Tensor]:
