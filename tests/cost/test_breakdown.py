@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ablate import Layout
+from ablate.cli import costs  # noqa: F401 - its commands register themselves
 from ablate.cli.app import app
 from ablate.cost import layout_cost
 from ablate.cost.breakdown import breakdown, quantities_of

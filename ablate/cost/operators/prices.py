@@ -39,7 +39,7 @@ def _of_output(price: int) -> Price:
 
 def _batch_norm(out: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
     training = args[5] if len(args) > 5 else kwargs.get("training", True)
-    return (5 if training else 2) * args[0].numel()
+    return (5 if training else 2) * int(args[0].numel())
 
 
 def _window(kernel: Any, spatial: int) -> int:
@@ -85,7 +85,7 @@ def _roi_align(out: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
 
 
 def _roi_align_backward(out: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
-    return 8 * args[0].numel()
+    return 8 * int(args[0].numel())
 
 
 def _pairs(out: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:

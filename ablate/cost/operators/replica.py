@@ -28,7 +28,7 @@ class NeedsDataError(Exception):
 def _stand_in(tensor: torch.Tensor, device: str) -> torch.Tensor:
     """A tensor like the given one: without data on `meta`, else a copy on the device."""
     if is_lazy(tensor):
-        kind = UninitializedParameter if isinstance(tensor, nn.Parameter) else UninitializedBuffer
+        kind: Any = UninitializedParameter if isinstance(tensor, nn.Parameter) else UninitializedBuffer
         arguments = {"requires_grad": tensor.requires_grad} if isinstance(tensor, nn.Parameter) else {}
         lazy: torch.Tensor = kind(device=device, dtype=tensor.dtype, **arguments)
         return lazy
@@ -86,7 +86,10 @@ def _copied(module: nn.Module, device: str) -> nn.Module:
             for tensor in _own_tensors(vars(layer)):
                 if id(tensor) not in memo:
                     memo[id(tensor)] = _stand_in(tensor, device)
-    twin = copy.deepcopy(module, memo)
+    with torch.no_grad():  # TorchScript copies its weights by an operator, and they shall have no history
+        twin = copy.deepcopy(module, memo)
+    for weight, original in zip(twin.parameters(), module.parameters(), strict=True):
+        weight.requires_grad_(original.requires_grad)
     return twin.to(device) if device != "meta" else twin
 
 
