@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,6 +23,7 @@ from ablate.cli.app import (
 
 if TYPE_CHECKING:
     from ablate.cost.audit import AuditTable
+    from ablate.layout.layout import Layout
 
 
 @app.command()
@@ -37,7 +38,16 @@ def cost(
     audit: Annotated[
         bool, typer.Option("--audit", help="Compare with fvcore, ptflops and PyTorch's counter.")
     ] = False,
-    training: Annotated[bool, typer.Option("--training", help="Audit a training step too.")] = False,
+    training: Annotated[
+        bool, typer.Option("--training", help="Audit a training step too; with --by operator, count one.")
+    ] = False,
+    by: Annotated[
+        str | None, typer.Option("--by", help="Who costs what, with shares: operator, module or stage.")
+    ] = None,
+    sort: Annotated[
+        str | None, typer.Option("--sort", help="Order of --by: macs, params, elementwise, bytes, name, ...")
+    ] = None,
+    depth: Annotated[int, typer.Option(min=1, help="Levels of modules that --by module tells apart.")] = 2,
     dense: Annotated[
         bool, typer.Option("--dense", help="As RetinaNet (1280x800), Semantic FPN and backbone (512x512).")
     ] = False,
@@ -47,6 +57,11 @@ def cost(
 
     Example: `ablate cost "alternate(conv, key_only)" --widths 64,128,320,512 --depths 2,2,2,2`
     """
+    if by is not None or sort is not None:
+        described = read_layout(context, layout)
+        sizes = {"resolution": resolution, "channels": channels, "classes": classes, "batch": batch}
+        _break_down(described, by or "stage", sort, as_json, depth=depth, training=training, **sizes)
+        return
     from itertools import product
 
     from ablate.cli.print_audit import print_audit
@@ -85,6 +100,20 @@ def cost(
     print_cost(described.name, found)
     for table in tables:
         print_audit(table)
+
+
+def _break_down(
+    layout: Layout, by: str, sort: str | None, as_json: bool, *, depth: int, training: bool, **sizes: Any
+) -> None:
+    from ablate.cli.print_costs import print_breakdown
+    from ablate.cost.breakdown import breakdown, quantities_of
+
+    rows = breakdown(layout, by, sort, depth=depth, training=training, **sizes)
+    if as_json:
+        typer.echo(json.dumps([row.to_json() for row in rows]))
+    else:
+        step = "a training step" if training else "a forward pass"
+        print_breakdown(f"{layout.name}: {step} by {by}", rows, quantities_of(by))
 
 
 @app.command()

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from ablate.cli.terminal import console, errors, print_table
 from ablate.contract import Verdict, uncounted_operators
+from ablate.cost.breakdown import COLUMNS, Share
 from ablate.cost.formula.find import Quantity, formulas, size_arguments
 from ablate.layout.call import BlockCall
 from ablate.report.numbers import scaled
@@ -36,6 +37,26 @@ def print_cost(name: str, cost: dict[str, Any]) -> None:
     print_memory(cost["memory"])
     if cost["uncounted"]:
         errors.print(f"uncounted operators: {', '.join(cost['uncounted'])}", style="bold red", markup=False)
+
+
+def print_breakdown(title: str, rows: Sequence[Share], quantities: Sequence[str]) -> None:
+    """Who costs what, with each quantity's share of the whole."""
+    quantities = [quantity for quantity in quantities if quantity != "activations"]  # --json has them
+    columns = [COLUMNS[quantity] for quantity in quantities]
+    lines = [
+        [
+            row.name.removeprefix("aten."),
+            *(_with_share(row.amounts.get(key), row.shares.get(key)) for key in quantities),
+        ]
+        for row in rows
+    ]
+    print_table(title, ["", *columns], lines)
+
+
+def _with_share(amount: int | None, share: float | None) -> str:
+    if amount is None:
+        return ""
+    return scaled(amount) if share is None else f"{scaled(amount)} {100 * share:.1f}%"
 
 
 def print_memory(memory: dict[str, Any]) -> None:
@@ -70,13 +91,14 @@ def block_record(entry: Entry, quantities: Sequence[Quantity], symbols: bool) ->
         **{quantity: str(formula) for quantity, formula in found.items()},
         "order": formulas(entry.name, ("macs",))["macs"].order,
         "conditions": {quantity: f.condition for quantity, f in found.items() if f.condition},
+        "reasons": {quantity: f.reason for quantity, f in found.items() if f.reason},
         "uncounted": list(uncounted_operators(BlockCall(entry.name))),
     }
 
 
 def print_blocks(records: Sequence[dict[str, Any]]) -> None:
     """A table of blocks, their arguments below."""
-    fixed = ("name", "kind", "summary", "arguments", "order", "conditions", "uncounted")
+    fixed = ("name", "kind", "summary", "arguments", "order", "conditions", "reasons", "uncounted")
     quantities = [key for key in records[0] if key not in fixed]
     rows = [[r["name"], r["order"], *(r[quantity] for quantity in quantities)] for r in records]
     columns = ["block", "order", *quantities]
@@ -85,6 +107,7 @@ def print_blocks(records: Sequence[dict[str, Any]]) -> None:
         arguments = ", ".join(f"{a['name']}: {a['type']} = {a['default']}" for a in record["arguments"])
         console.print(f"{record['name']}({arguments})", markup=False, highlight=False)
         notes = [f"{quantity}: where {text}" for quantity, text in record["conditions"].items()]
+        notes += [f"{quantity}: none, {text}" for quantity, text in record["reasons"].items()]
         console.print(Padding(Text("\n".join([record["summary"], *notes])), (0, 0, 0, 4)))
         if record["uncounted"]:
             errors.print(f"    uncounted operators: {', '.join(record['uncounted'])}", style="bold red")

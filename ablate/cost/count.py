@@ -24,10 +24,10 @@ from ablate.cost.operators.script import unseen_operators
 from ablate.cost.operators.within import tensors_within
 from ablate.errors import AblateError
 
-__all__ = ["Count", "CountingMode", "NoEnd", "Tally", "count", "run_pass"]
+__all__ = ["Count", "CountingMode", "NoEndError", "Tally", "count", "run_pass"]
 
 
-class NoEnd(AblateError):
+class NoEndError(AblateError):
     """A training step of a module whose output no gradient can start from."""
 
 
@@ -51,7 +51,7 @@ class Count(Tally):
 def run_pass(mode: CountingMode, module: nn.Module, x: torch.Tensor, training: bool, kernel: Kernel) -> Any:
     """Run a forward pass, and with `training` the backward pass from all outputs, under a counting mode.
 
-    Raises `NoEnd` when a training step has trainable parameters and no output that needs a gradient.
+    Raises `NoEndError` when a training step has trainable parameters and no output that needs a gradient.
     """
     return _run(mode, module, (x,), {}, training, kernel)
 
@@ -73,7 +73,7 @@ def _run(
                 out = _drawn(module(*args, **kwargs))
             ends = [end for end in tensors_within(out) if end.grad_fn is not None]
             if not ends and any(parameter.requires_grad for parameter in module.parameters()):
-                raise NoEnd(
+                raise NoEndError(
                     f"{type(module).__name__} has trainable parameters, but nothing that it returns "
                     f"({type(out).__name__}) needs a gradient: there is no backward pass to count"
                 )
@@ -129,7 +129,7 @@ def count(
             try:
                 with as_before(), stand_in(module, device) as twin:
                     return _count(twin, device, call, dtype, training, kernel)
-            except NoEnd:
+            except NoEndError:
                 raise
             except Exception as error:  # a user's module raises what it likes
                 refused = refused or error

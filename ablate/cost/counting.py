@@ -172,7 +172,8 @@ class CountingMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
 @cache
 def _composite(op: OpOverload) -> bool:
     """Whether an operator is a composition of others, in C++ or Python."""
-    key = torch._C.DispatchKey.CompositeImplicitAutograd
+    key: Any = torch._C.DispatchKey.CompositeImplicitAutograd
     if op.namespace == "prim":
         return False
-    return key in op.py_kernels or torch._C._dispatch_has_kernel_for_dispatch_key(op.name(), key.name)
+    name: Any = op.name  # not typed in every version of PyTorch
+    return key in op.py_kernels or torch._C._dispatch_has_kernel_for_dispatch_key(name(), key.name)

@@ -1,4 +1,4 @@
-"""What a module is given when it is counted: an image of a size, or tensors and shapes of the caller's own."""
+"""What a module is given when it is counted: an image of a size, or the caller's own tensors and shapes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PLAIN = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.com
 
 
 def image_size(resolution: Resolution) -> tuple[int, int]:
-    """(H, W) of a resolution: one whole number (NumPy's too), or two. Raises `AblateError` for anything else."""
+    """(H, W) of a resolution: one whole number (NumPy's too), or two. Raises `AblateError` for all else."""
     try:
         if isinstance(resolution, Iterable):
             height, width = (operator.index(side) for side in resolution)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from ablate.data.call import check_name
@@ -40,6 +41,19 @@ def inspect_settings(settings: Any) -> str:
     least = f", {summary.per_class[0]:,} to {summary.per_class[1]:,} a class" if summary.per_class else ""
     notes = "".join(f"; {note}" for note in summary.notes)
     return f"{settings.dataset}: {summary.classes:,} classes, images {sizes}{least}{notes}"
+
+
+def content_of(condition: Any) -> str:
+    """A text that is another when the files of the data set are; empty where they are not there yet."""
+    return _content(condition.dataset, condition.data_dir)
+
+
+@cache
+def _content(dataset: str, data_dir: str | None) -> str:
+    try:
+        return inspect(dataset, data_dir=data_dir).content
+    except AblateError:  # the cell says so, or downloads it
+        return ""
 
 
 def files_of(text: str) -> tuple[str, ...]:

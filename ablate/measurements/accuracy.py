@@ -303,5 +303,6 @@ ACCURACY = register(
         code=_code,
         check="ablate.data.checks:check_settings",
         inspect="ablate.data.checks:inspect_settings",
+        content="ablate.data.checks:content_of",
     )
 )

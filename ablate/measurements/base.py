@@ -106,6 +106,7 @@ class Measurement(Generic[S, C, V]):
     uses_input: bool = True  # whether channels and classes of the study's input change the values
     packages: tuple[str, ...] = ()  # distributions, beside torch, whose versions are part of the key
     code: Callable[[C], tuple[str, ...]] = _nothing  # further modules or files whose code makes the values
+    content: str = ""  # dotted name of `condition -> str` that is another when the data are
     together: bool = False
     processes: Callable[[C], int] = lambda condition: 1
     gather: str = ""

@@ -7,6 +7,7 @@ from importlib import metadata
 from typing import Any
 
 import blocks
+from ablate.dotted import load
 from ablate.layout.layout import Layout
 from ablate.layout.settings import Model
 from ablate.measurements.register import AnyMeasurement
@@ -42,6 +43,8 @@ def condition_ingredients(entry: AnyMeasurement, condition: Model) -> Json:
         "code": code_hash(entry.runner, _PERFORM, *filter(None, [entry.gather]), *entry.code(condition)),
         "versions": {package: _version(package) for package in ("torch", *entry.packages)},
     }
+    if entry.content:
+        ingredients["data"] = load(entry.content)(condition)
     device = entry.device_of(condition)
     if device is not None:
         ingredients["device"] = device_name(device)

@@ -1,4 +1,4 @@
-"""Every contraction against its closed form, forward and backward, and no alarm where nothing is contracted."""
+"""Every contraction against its closed form, forward and backward; no alarm where nothing is contracted."""
 
 from __future__ import annotations
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
 from math import gcd, lcm
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import sympy
 import torch
 from torch import nn
 
 import blocks
-from ablate.cost.count import CountingMode, run_pass
+from ablate.cost.count import CountingMode, Tally, run_pass
 from ablate.cost.formula.polynomial import Axis, NoClosedForm, Point, interpolate, symbol
 from ablate.cost.memory.links import TrainingTrace, trace_inference_link, trace_training_link
 from ablate.cost.operators.kernel import Kernel
@@ -58,13 +58,19 @@ _HEADS = (2, 4, 6, 8, 12, 16)
 _SHAPES = ((7, 8), (8, 9), (7, 11), (9, 10), (13, 8), (11, 12), (10, 17))
 
 
+class UncountedError(Exception):
+    """A block holds operators that hide contractions; the message names them."""
+
+
 @dataclass(frozen=True)
 class Formula:
-    """One quantity of one block. `str(formula)` is the expression."""
+    """One quantity of one block. `str(formula)` is the expression, or says that there is none."""
 
     quantity: Quantity
-    expression: sympy.Expr | None  # None: no closed form was found
+    expression: sympy.Expr | None  # None: there is none, for the `reason`
     condition: str = ""  # where it holds, if not everywhere
+    reason: str = ""  # why there is no expression
+    uncounted: bool = False  # the block hides contractions from the count
 
     @property
     def unit(self) -> str:
@@ -84,11 +90,13 @@ class Formula:
         """The order in N: `O(1)`, `O(N)`, `O(N^2)`."""
         degree = self.degree
         if degree is None:
-            return "unknown"
+            return "uncounted" if self.uncounted else "unknown"
         return ("O(1)", "O(N)")[degree] if degree < 2 else f"O(N^{degree})"
 
     def __str__(self) -> str:
-        return "no closed form" if self.expression is None else str(self.expression)
+        if self.expression is None:
+            return "uncounted" if self.uncounted else "no closed form"
+        return str(self.expression)
 
 
 def formulas(
@@ -99,7 +107,8 @@ def formulas(
     """Formulas of a mixer or block; `variables` are arguments of its own that become symbols.
 
     Raises `AblateError` for an unknown block, argument or quantity. A quantity without a polynomial on any
-    grid that was tried has no expression.
+    grid that was tried has no expression but a reason, and so has one of a block that hides contractions: its
+    MACs are not known, so that no formula is made of the rest.
     """
     call = BlockCall(call) if isinstance(call, str) else call
     unknown = [name for name in quantities if name not in UNITS]
@@ -119,16 +128,23 @@ def size_arguments(name: str) -> tuple[str, ...]:
 def _formula(call: BlockCall, quantity: Quantity, variables: tuple[str, ...]) -> Formula:
     function = _evaluator(call, quantity)
     peak = quantity.startswith("peak")
+    reason = ""
     for condition, axes in _grids(call, variables, large=peak):
         try:
             expression = interpolate(function, axes)
-        except NoClosedForm:
+        except NoClosedForm as error:
+            reason = reason or str(error)
             continue
+        except UncountedError as error:
+            return Formula(quantity, None, reason=str(error), uncounted=True)
+        except (RuntimeError, ValueError, TypeError) as error:  # raised by the block itself
+            first = (str(error).strip() or type(error).__name__).splitlines()[0]
+            return Formula(quantity, None, reason=f"the block does not run without data: {first}")
         if peak:
             condition = "; ".join(filter(None, (condition, _from_where(function, axes, expression))))
         return Formula(quantity, expression, condition)
     if not variables:
-        return Formula(quantity, None)
+        return Formula(quantity, None, reason=f"{reason}, nor on any coarser grid that was tried")
     # One argument fewer as a symbol: the formula then holds for its value alone.
     name, rest = variables[0], variables[1:]
     simpler = _formula(call, quantity, rest)
@@ -257,7 +273,10 @@ def _measure(module: nn.Module, quantity: Quantity, dim: int, height: int, width
             raise NoClosedForm(f"cannot be traced at {height} x {width}: {error}") from error
     if kind == "saved":
         return _saved(module, dim, height, width, _kernel(kernel))
-    return int(getattr(_work(module, dim, height, width), quantity))
+    work, uncounted = _work(module, dim, height, width)
+    if uncounted and quantity != "bytes":
+        raise UncountedError(f"operators without a counting rule: {', '.join(uncounted)}")
+    return int(getattr(work, quantity))
 
 
 def _kernel(name: str) -> Kernel:
@@ -265,10 +284,10 @@ def _kernel(name: str) -> Kernel:
 
 
 @lru_cache(4096)
-def _work(module: nn.Module, dim: int, height: int, width: int) -> Any:
+def _work(module: nn.Module, dim: int, height: int, width: int) -> tuple[Tally, tuple[str, ...]]:
     mode = CountingMode()
     run_pass(mode, module.eval(), image_border(1, dim, height, width).make(), False, "fused")
-    return mode.total
+    return mode.total, tuple(sorted(mode.uncounted))
 
 
 def _saved(module: nn.Module, dim: int, height: int, width: int, kernel: Kernel) -> int:

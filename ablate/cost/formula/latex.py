@@ -47,22 +47,22 @@ def complexity_table_latex(
         name = call if isinstance(call, str) else call.name
         found = formulas(call, quantities, size_arguments(name) if symbols else ())
         order = formulas(call, ("macs",))["macs"].order
+        order_text = f"${order}$" if order.startswith("O(") else order
         cells = [_cell(formula, notes) for formula in found.values()]
-        lines.append(" & ".join([rf"\texttt{{{_text(str(call))}}}", *cells, f"${order}$"]) + r" \\")
+        lines.append(" & ".join([rf"\texttt{{{_text(str(call))}}}", *cells, order_text]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
     lines += [rf"\par $^{{{number}}}$ {note}." for number, note in enumerate(notes, start=1)]
     return "\n".join(lines)
 
 
 def _cell(formula: Formula, notes: list[str]) -> str:
-    if formula.expression is None:
-        return "no closed form"
-    text = f"${sympy.latex(formula.expression)}$"
-    if not formula.condition:
+    text = str(formula) if formula.expression is None else f"${sympy.latex(formula.expression)}$"
+    note = _text(formula.reason) or formula.condition
+    if not note:
         return text
-    if formula.condition not in notes:
-        notes.append(formula.condition)
-    return f"{text}$^{{{notes.index(formula.condition) + 1}}}$"
+    if note not in notes:
+        notes.append(note)
+    return f"{text}$^{{{notes.index(note) + 1}}}$"
 
 
 def _text(text: str) -> str:

@@ -33,6 +33,7 @@ from ablate.cost.memory.trace import (
 from ablate.cost.memory.tracker import StorageTracker
 from ablate.cost.operators.batch_norm import single_values
 from ablate.cost.operators.classes import tensors
+from ablate.cost.operators.eager import eager
 from ablate.cost.operators.kernel import Kernel, attention_kernel
 
 Strides: TypeAlias = tuple[int, ...]
@@ -124,7 +125,7 @@ def trace_inference_link(link: nn.Module, given: Border, kernel: Kernel) -> Infe
     link.eval()
     x = given.make()
     tracker = StorageTracker([*module_tensors(link), x])
-    with torch.no_grad(), attention_kernel(kernel), tracker:
+    with torch.no_grad(), attention_kernel(kernel), eager(), tracker:
         out = link(x)
     return InferenceTrace(Border.of(out), tracker.peak, _same_storage(out, x))
 
@@ -143,7 +144,7 @@ def trace_training_link(
     seed = torch.empty((), device="meta")
     image = given.make()
     tracker = StorageTracker([*module_tensors(link), image])
-    with torch.enable_grad(), attention_kernel(kernel), single_values(), tracker:
+    with torch.enable_grad(), attention_kernel(kernel), eager(), single_values(), tracker:
         x = image if first else _Source.apply(token, given, seen)
         entered, passed = tracker.set_apart(x), x.untyped_storage()._cdata
         out = link(x)

@@ -25,8 +25,9 @@ from torch import nn
 
 from ablate.cost.memory.tracker import StorageTracker
 from ablate.cost.operators.batch_norm import single_values
-from ablate.cost.operators.classes import tensors
+from ablate.cost.operators.eager import eager
 from ablate.cost.operators.kernel import Kernel, attention_kernel
+from ablate.cost.operators.within import tensors_within
 
 OptimizerFactory: TypeAlias = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 
@@ -65,8 +66,9 @@ def trace_memory(
 ) -> Memory:
     """Run a module for inference and for two training steps on its device and follow its memory.
 
-    `image` is (B, channels, H, W); the module gives logits (B, classes). On `meta` nothing is computed. The
-    module is used up: on a real device its weights are trained, and it is left in training mode.
+    `image` is (B, channels, H, W); the loss is the cross-entropy of logits (B, classes), wherever in the
+    output they are, and the mean of what is no logits. On `meta` nothing is computed. The module is used up:
+    on a real device its weights are trained, and it is left in training mode.
     """
     weights = module_tensors(module)
     target = torch.zeros(len(image), dtype=torch.long, device=image.device)
@@ -78,7 +80,7 @@ def trace_memory(
         stepper.zero_grad(set_to_none=True)
         tracker.reset_peak()
         state = tracker.current
-        with torch.enable_grad(), attention_kernel(kernel), single_values(), tracker:
+        with torch.enable_grad(), attention_kernel(kernel), eager(), single_values(), tracker:
             saved, loss = _forward_backward(module, image, target, tracker)
             stepper.step()
             del loss  # a training loop holds it until here
@@ -91,8 +93,9 @@ def trace_inference(module: nn.Module, image: torch.Tensor, kernel: Kernel) -> i
     """Peak bytes of a forward pass without gradients, in evaluation mode, above weights and input."""
     module.eval()
     tracker = StorageTracker([*module_tensors(module), image])
-    with torch.no_grad(), attention_kernel(kernel), tracker:
-        module(image)
+    with torch.no_grad(), attention_kernel(kernel), eager(), tracker:
+        out = module(image)
+        del out
     return tracker.peak
 
 
@@ -108,6 +111,13 @@ def _forward_backward(
 
 
 def cross_entropy(out: Any, target: torch.Tensor) -> torch.Tensor:
-    """The loss of a training step: of logits (B, classes), or the sum over several such outputs."""
-    losses = [F.cross_entropy(logits, target) for logits in tensors(out)]
+    """The loss of a training step: of logits (B, classes), or the sum over several outputs.
+
+    What is no logits (feature maps, for example) enters by its mean.
+    """
+    losses = [
+        F.cross_entropy(end, target) if end.dim() == 2 and len(end) == len(target) else end.mean()
+        for end in tensors_within(out)
+        if end.is_floating_point()
+    ]
     return losses[0] if len(losses) == 1 else torch.stack(losses).sum()

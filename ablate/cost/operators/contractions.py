@@ -70,7 +70,7 @@ def linear(out: Any, x: Any, *_: Any, **__: Any) -> int:
     return int(x.numel() * _first(out).shape[-1])
 
 
-def _sparse_by_sparse(x: torch.Tensor, y: torch.Tensor) -> int:
+def _sparse_by_sparse(x: Any, y: Any) -> int:
     """Pairs of stored elements that meet: for each k, stored in column k of x times stored in row k of y."""
     columns = x.to_sparse_coo().coalesce().indices()[-1]
     rows = y.to_sparse_coo().coalesce().indices()[-2]
@@ -113,7 +113,7 @@ def _deform_backward(
 ) -> int:
     """One product for input, offset and mask together, one for the weight, where they need a gradient."""
     inputs = any(tensor.requires_grad for tensor in (x, offset, mask))
-    return (inputs + weight.requires_grad) * convolution_macs(x.shape, weight.shape, gradient.shape, False)
+    return int(inputs + weight.requires_grad) * convolution_macs(x.shape, weight.shape, gradient.shape, False)
 
 
 def _masked_backward(macs: Callable[[Any, Any, Any], int], at: int) -> Formula:
@@ -149,7 +149,7 @@ def _rnn_layer_backward(out: Any, x: Any, *args: Any, **_: Any) -> int:
 
 def _rnn(out: Any, x: Any, weights: Sequence[Any], *_: Any, **__: Any) -> int:
     """Every matrix of a recurrent net once for each token."""
-    return prod(x.shape[:-1]) * sum(weight.numel() for weight in weights if weight.dim() > 1)
+    return int(prod(x.shape[:-1])) * sum(int(weight.numel()) for weight in weights if weight.dim() > 1)
 
 
 def attention(out: Any, query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:

@@ -14,7 +14,8 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from ablate.cost.operators.within import tensors_within
 
-_library = torch.library.Library("ablate", "DEF")
+_open: Any = torch.library.Library
+_library = _open("ablate", "DEF")
 _library.define("flex_attention(Tensor query, Tensor key, Tensor value) -> (Tensor, Tensor)")
 _library.define(
     "flex_attention_backward(Tensor gradient, Tensor query, Tensor key, Tensor value, Tensor out, Tensor lse)"
@@ -50,7 +51,7 @@ class _Flex(torch.autograd.Function):
     def forward(ctx: Any, run: Any, query: Any, key: Any, value: Any, *captured: Any) -> Any:
         out, lse = torch.ops.ablate.flex_attention(query, key, value)
         if not query.is_meta:
-            with _disable_current_modes():  # type: ignore[no-untyped-call]
+            with _disable_current_modes():
                 values = run(query.detach(), key.detach(), value.detach())
                 out.copy_(values[0])
                 lse.copy_(values[1])
@@ -80,9 +81,11 @@ def flex_attention(
     """
     from torch._higher_order_ops.flex_attention import flex_attention as original
 
+    hop: Any = original
+
     def run(*tensors: torch.Tensor) -> Any:
         with torch.no_grad():
-            return original(*tensors, score_mod, block_mask, *options, **named)
+            return hop(*tensors, score_mod, block_mask, *options, **named)
 
     captured = [tensor for tensor in tensors_within(score_mod) if tensor.requires_grad]
     out, lse = _Flex.apply(run, query, key, value, *captured)

@@ -8,7 +8,7 @@
 | layer, group, RMS norm | 5 per element (mean, difference, squares, scale, affine); backward 8 |
 | batch norm | 2 per element (scale and shift), 5 in training; backward 8 |
 | fused attention | as unfused: 1 per element of query and key, 5 per score (6 masked); backward 4 per score |
-| Fourier transform | 5 N log2 N real operations for each transform of N points, real or complex (the convention of FFTW's benchmark), rounded |
+| Fourier transform | 5 N log2 N real operations for each transform of N points, real or complex, rounded |
 | non-maximum suppression, rotated overlaps | 12 per pair of boxes |
 """  # noqa: E501 - a table
 
@@ -39,7 +39,7 @@ def _of_output(price: int) -> Price:
 
 def _batch_norm(out: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
     training = args[5] if len(args) > 5 else kwargs.get("training", True)
-    return (5 if training else 2) * args[0].numel()
+    return (5 if training else 2) * int(args[0].numel())
 
 
 def _window(kernel: Any, spatial: int) -> int:
@@ -85,7 +85,7 @@ def _roi_align(out: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
 
 
 def _roi_align_backward(out: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
-    return 8 * args[0].numel()
+    return 8 * int(args[0].numel())
 
 
 def _pairs(out: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
@@ -113,7 +113,8 @@ def _deform_backward(out: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     return (8 + masked) * 2 * _samples(x, prod(gradient.shape[2:]), offset, groups)
 
 
-_SOFTMAX = "_softmax _safe_softmax _log_softmax softmax log_softmax _masked_softmax _sparse_softmax _sparse_log_softmax"
+_SOFTMAX = """_softmax _safe_softmax _log_softmax softmax log_softmax _masked_softmax _sparse_softmax
+_sparse_log_softmax"""
 _SOFTMAX_BACK = """_softmax_backward_data _log_softmax_backward_data _masked_softmax_backward
 _sparse_softmax_backward_data _sparse_log_softmax_backward_data"""
 _NORM = """native_layer_norm native_group_norm _fused_rms_norm _native_batch_norm_legit_no_stats

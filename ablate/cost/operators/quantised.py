@@ -27,8 +27,9 @@ def packed_tensors(packed: Any) -> Iterator[torch.Tensor]:
             yield from packed_tensors(item)
     elif isinstance(packed, torch.ScriptObject):
         for method in ("unpack", "__getstate__"):
-            if packed._has_method(method):
-                yield from packed_tensors(packed._get_method(method)())
+            asked: Any = packed
+            if asked._has_method(method):
+                yield from packed_tensors(asked._get_method(method)())
                 return
 
 
@@ -62,7 +63,7 @@ def _convolution(transposed: bool, at: int = 0) -> Formula:
 def _cells(out: Any, x: Any, _hidden: Any, cells: Any, *_: Any, **__: Any) -> int:
     """A recurrent net: every packed matrix once for each token."""
     matrices = (tensor for tensor in packed_tensors(list(cells)) if tensor.dim() == 2)
-    return prod(x.shape[:-1]) * sum(matrix.numel() for matrix in matrices)
+    return int(prod(x.shape[:-1])) * sum(matrix.numel() for matrix in matrices)
 
 
 def _cell(out: Any, x: Any, _hidden: Any, *weights: Any, **_: Any) -> int:

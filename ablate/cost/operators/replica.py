@@ -21,20 +21,20 @@ from ablate.cost.operators.quantised import packed_objects
 from ablate.cost.operators.within import captured
 
 
-class NeedsData(Exception):
+class NeedsDataError(Exception):
     """A module holds what has no form without data: compiled code, packed weights, sparse tensors."""
 
 
 def _stand_in(tensor: torch.Tensor, device: str) -> torch.Tensor:
     """A tensor like the given one: without data on `meta`, else a copy on the device."""
     if is_lazy(tensor):
-        kind = UninitializedParameter if isinstance(tensor, nn.Parameter) else UninitializedBuffer
+        kind: Any = UninitializedParameter if isinstance(tensor, nn.Parameter) else UninitializedBuffer
         arguments = {"requires_grad": tensor.requires_grad} if isinstance(tensor, nn.Parameter) else {}
         lazy: torch.Tensor = kind(device=device, dtype=tensor.dtype, **arguments)
         return lazy
     if device == "meta":
         if tensor.layout is not torch.strided or tensor.is_quantized:
-            raise NeedsData("its tensors are sparse or quantised")
+            raise NeedsDataError("its tensors are sparse or quantised")
         twin = torch.empty_like(tensor, device="meta", requires_grad=False)
     else:
         twin = tensor.detach().to(device, copy=True)
@@ -86,7 +86,10 @@ def _copied(module: nn.Module, device: str) -> nn.Module:
             for tensor in _own_tensors(vars(layer)):
                 if id(tensor) not in memo:
                     memo[id(tensor)] = _stand_in(tensor, device)
-    twin = copy.deepcopy(module, memo)
+    with torch.no_grad():  # TorchScript copies its weights by an operator, and they shall have no history
+        twin = copy.deepcopy(module, memo)
+    for weight, original in zip(twin.parameters(), module.parameters(), strict=True):
+        weight.requires_grad_(original.requires_grad)
     return twin.to(device) if device != "meta" else twin
 
 
@@ -94,16 +97,16 @@ def _copied(module: nn.Module, device: str) -> nn.Module:
 def stand_in(module: nn.Module, device: str) -> Iterator[nn.Module]:
     """The module on `meta` or the CPU, to run and to change as one likes while the context is open.
 
-    Raises `NeedsData` for `meta` where the module cannot be without data.
+    Raises `NeedsDataError` for `meta` where the module cannot be without data.
     """
     if device == "meta" and (
         any(packed_objects(module)) or (_compiled(module) and not _without_data(module))
     ):
-        raise NeedsData("it holds TorchScript or packed weights")
+        raise NeedsDataError("it holds TorchScript or packed weights")
     if (device == "meta" and not _captures(module)) or _compiled(module):
         try:
             twin = _copied(module, device)
-        except NeedsData:
+        except NeedsDataError:
             raise
         except Exception:  # whatever a user's object raises when it is copied
             if _compiled(module):
@@ -117,6 +120,9 @@ def stand_in(module: nn.Module, device: str) -> Iterator[nn.Module]:
         yield module
     finally:
         loan.give_back()
+
+
+_NO_OBJECT = (type, types.ModuleType)  # what everyone shares is not exchanged
 
 
 class _Loan:
@@ -152,10 +158,9 @@ class _Loan:
             self.lend(value.__self__)
         elif isinstance(value, types.FunctionType):
             self._function(value)
-        elif isinstance(getattr(value, "__dict__", None), dict) and not isinstance(value, type):
-            if not isinstance(value, types.ModuleType):
-                self._changed.append((value, type(value)))  # lazy layers change their class
-                self.lend(vars(value))
+        elif isinstance(getattr(value, "__dict__", None), dict) and not isinstance(value, _NO_OBJECT):
+            self._changed.append((value, type(value)))  # lazy layers change their class
+            self.lend(vars(value))
         return value
 
     def _tuple(self, value: tuple[Any, ...]) -> tuple[Any, ...]:

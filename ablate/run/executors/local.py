@@ -96,6 +96,8 @@ def _serve(workers: Sequence[Worker], todo: deque[Job], watch: Watch) -> Iterato
             job = worker.job
             assert job is not None
             outcome = _heard(worker, watch) if worker.channel in ready else None
+            if outcome is None and worker.dead and worker.channel not in ready:
+                outcome = worker.ended()
             if outcome is None and (late := worker.overdue()):
                 worker.kill()
                 outcome = failed("timeout", late, seconds=time.monotonic() - started)

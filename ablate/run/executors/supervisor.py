@@ -77,6 +77,11 @@ class Worker:
             found.append(message)
         return found
 
+    @property
+    def dead(self) -> bool:
+        """Whether the process has ended; what it has forked may still hold the channel open."""
+        return self.process is not None and self.process.poll() is not None
+
     def overdue(self) -> str:
         """Why the job's time is over; empty while it is not."""
         if self.job is None:
