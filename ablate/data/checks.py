@@ -25,10 +25,10 @@ def check_settings(settings: Any, size: Any) -> list[Mistake]:
 
 
 def _trouble(text: str) -> AblateError | None:
-    from ablate.data.shifts import changer  # torch is needed where shifts are asked for
+    from ablate.data.shifts import named_shift  # torch is needed where shifts are asked for
 
     try:
-        changer(text)
+        named_shift(text)
     except AblateError as error:
         return error
     return None

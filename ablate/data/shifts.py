@@ -147,24 +147,15 @@ class _ShiftedSource:
         return apply(self.source[index][None], self.name, self.severity, seed=self.seed, first=index)[0]
 
 
-def changer(text: str) -> Callable[[Tensor], Tensor]:
-    """The change that a study names, of batches in the order of their split: `fog`, or `fog-3` for severity 3.
+def named_shift(text: str) -> tuple[str, int]:
+    """The change and severity that a study names: `fog`, which is severity 3, or `fog-5`.
 
-    Without a number the severity is 3. Raises `AblateError` for an unknown name or severity.
+    Raises `AblateError` for an unknown name or severity.
     """
     name, _, number = text.rpartition("-")
-    severity = int(number) if number.isdigit() and name else 3
-    shift = name if number.isdigit() and name else text
+    shift, severity = (name, int(number)) if name and number.isdigit() else (text, 3)
     _chosen(shift, severity)
-    seen = 0
-
-    def change(images: Tensor) -> Tensor:
-        nonlocal seen
-        changed = apply(images.cpu(), shift, severity, first=seen)
-        seen += len(images)
-        return changed.to(images.device)
-
-    return change
+    return shift, severity
 
 
 def _chosen(name: str, severity: int) -> tuple[Shift, float]:

@@ -11,14 +11,14 @@ from torch import nn
 
 from ablate.data import load
 from ablate.data.dataset import Dataset
-from ablate.data.shifts import changer
+from ablate.data.shifts import named_shift, shifted_test
 from ablate.data.splits import DrawnSplit
 from ablate.errors import AblateError
 from ablate.measurements.accuracy import AccuracyCondition, AccuracyProtocol, AccuracyValues, Candidate
 from ablate.measurements.base import Progress, Task
 from ablate.runners.accuracy_checkpoint import Checkpoint
 from ablate.runners.accuracy_guard import IMAGES, guard
-from ablate.runners.accuracy_testing import CONFUSION_CLASSES, Change, Judge
+from ablate.runners.accuracy_testing import CONFUSION_CLASSES, Judge
 from ablate.runners.accuracy_training import OnStep, Training
 from ablate.runners.accuracy_weights import paired
 from ablate.runners.diverged import Diverged
@@ -56,7 +56,7 @@ def run(task: Task[AccuracyCondition], progress: Progress) -> AccuracyValues:
         condition,
         lambda done, total: progress(done / total),
         checkpoint=None if task.folder is None else Checkpoint(Path(task.folder)),
-        shifts={name: changer(name) for name in condition.shifts},
+        shifts={text: shifted_test(dataset, *named_shift(text)) for text in condition.shifts},
     )
 
 
@@ -67,7 +67,7 @@ def train(
     on_step: OnStep | None = None,
     *,
     checkpoint: Checkpoint | None = None,
-    shifts: Mapping[str, Change] | None = None,
+    shifts: Mapping[str, Dataset] | None = None,
     on_trained: Callable[[nn.Module], None] | None = None,
 ) -> AccuracyValues:
     """Build a model, train it by `protocol` on `dataset.train`, and judge it on `dataset.test`.
@@ -77,9 +77,9 @@ def train(
     layouts with one seed see the same batches, and start from the same values where they share a tensor's
     name and shape. On a CPU with one thread the same seed gives the same result bit for bit, also when the
     run was killed and went on from `checkpoint`. `on_step(done, total)` is called after every step, and
-    `on_trained` with the trained model, in evaluation mode. `shifts` are named changes of the test images
-    under which the trained model is judged too. Raises `Diverged`, and `AblateError` for an unknown recipe,
-    precision or device, and where bfloat16 is wrong for the layout.
+    `on_trained` with the trained model, in evaluation mode. `shifts` are the same data set with other test
+    images, by the name of the change, on which the trained model is judged too. Raises `Diverged`, and
+    `AblateError` for an unknown recipe, precision or device, and where bfloat16 is wrong for the layout.
     """
     judge = Judge(dataset, protocol)
     if protocol.flip_test and not dataset.flip:
@@ -111,7 +111,7 @@ def train(
     return replace(result, tuning=tuning, precision_error=error)
 
 
-def _judged(training: Training, train_loss: float, shifts: Mapping[str, Change]) -> AccuracyValues:
+def _judged(training: Training, train_loss: float, shifts: Mapping[str, Dataset]) -> AccuracyValues:
     """The result of a finished training: everything that the protocol asks about the trained model."""
     judge, protocol, model = training.judge, training.protocol, training.model
     try:
@@ -140,7 +140,7 @@ def _judged(training: Training, train_loss: float, shifts: Mapping[str, Change])
         at_resolution={
             pixels: judge.at_resolution(pixels).test(model).top1 for pixels in protocol.test_resolutions
         },
-        under_shift={name: judge.test(model, change=change).top1 for name, change in shifts.items()},
+        under_shift={name: Judge(other, protocol).test(model).top1 for name, other in shifts.items()},
         test_curve=training.test_curve,
         core_seconds=training.core_seconds,
         continued=training.continued,

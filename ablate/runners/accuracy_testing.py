@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,9 +18,6 @@ from ablate.runners.diverged import Diverged
 
 CONFUSION_CLASSES = 200
 """Classes up to which the confusion table is kept: 40,000 counts."""
-
-Change = Callable[[Tensor], Tensor]
-"""Of uint8 images `(B, C, H, W)`: a corruption, for example."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,11 +71,11 @@ class Judge:
         return pixels.contiguous(memory_format=torch.channels_last) if self.protocol.channels_last else pixels
 
     @torch.inference_mode()
-    def test(self, model: nn.Module, *, flip: bool = False, change: Change | None = None) -> Scores:
+    def test(self, model: nn.Module, *, flip: bool = False) -> Scores:
         """Judge on the test split; the model is left in evaluation mode.
 
-        `flip` averages the logits of an image and its mirror image; `change` is made to the images first.
-        Raises `Diverged` when the loss is not finite.
+        `flip` averages the logits of an image and its mirror image. Raises `Diverged` when the loss is not
+        finite.
         """
         model.eval()
         kinds = len(self.dataset.classes)
@@ -89,7 +85,7 @@ class Judge:
         total, asked, place = 0.0, 0, 0
         order = torch.arange(len(self.dataset.test))
         for images, labels in self.dataset.test.batches(order, self.protocol.eval_batch):
-            pixels = self.network_input(images if change is None else change(images))
+            pixels = self.network_input(images)
             logits = self.logits(model, pixels)
             if flip:
                 logits = (logits + self.logits(model, pixels.flip(-1))) / 2

@@ -76,12 +76,14 @@ def test_budgets_in_images_and_in_core_seconds(digits: Dataset):
 
 def test_everything_that_may_be_asked_of_a_trained_network(digits: Dataset):
     mirrored = replace(digits, flip=True)
+    assert isinstance(digits.test, TensorSplit)
+    black = TensorSplit(torch.zeros_like(digits.test.images), digits.test.labels)
     told: list[nn.Module] = []
     result = train(
         small_and_free,
         mirrored,
         AccuracyProtocol(epochs=4, ema=True, flip_test=True, test_resolutions=(8, 12), curve_tests=4),
-        shifts={"none": lambda images: images, "black": torch.zeros_like},
+        shifts={"none": mirrored, "black": replace(mirrored, test=black)},
         on_trained=told.append,
     )
     assert result.ema_top1 is not None
