@@ -144,9 +144,9 @@ def compare_ratios(
             raise ValueError(f"ratios need positive values, got {value}")
     logs = [{key: math.log(value) for key, value in sample.items()} for sample in (a, b)]
     bound = None if margin is None else math.log1p(_positive(margin))
-    found = contrast([(1.0, logs[0]), (-1.0, logs[1])], bound, lower_is_better=lower_is_better)
-    mean, low, high = (_exp(log) for log in (found.mean, found.low, found.high))
-    return replace(found, mean=mean, low=low, high=high, margin=margin, no_difference=1.0)
+    outcome = contrast([(1.0, logs[0]), (-1.0, logs[1])], bound, lower_is_better=lower_is_better)
+    mean, low, high = (_exp(log) for log in (outcome.mean, outcome.low, outcome.high))
+    return replace(outcome, mean=mean, low=low, high=high, margin=margin, no_difference=1.0)
 
 
 def contrast(
@@ -180,20 +180,20 @@ def compare_differences(
     of.
     """
     n = len(differences)
-    found = Comparison(n, *(math.nan,) * 6, margin=margin, lower_is_better=lower_is_better)
+    outcome = Comparison(n, *(math.nan,) * 6, margin=margin, lower_is_better=lower_is_better)
     if n == 0 or not all(map(math.isfinite, differences)):
-        return found
+        return outcome
     mean = math.fsum(differences) / n
     if n == 1:
-        return replace(found, mean=mean)
+        return replace(outcome, mean=mean)
     sd = math.sqrt(math.fsum((value - mean) ** 2 for value in differences) / (n - 1))
     if sd <= _SAME * max(size, *map(abs, differences)):
-        return _without_scatter(found, 0.0 if abs(mean) <= _SAME * size else mean)
+        return _without_scatter(outcome, 0.0 if abs(mean) <= _SAME * size else mean)
     error = sd / math.sqrt(n)
     half, p = t_quantile(n - 1) * error, t_two_sided(mean / error, n - 1)
     equal = math.nan if margin is None else t_above((margin - abs(mean)) / error, n - 1)
     return replace(
-        found, mean=mean, sd=sd, low=mean - half, high=mean + half, p=p, p_corrected=p, p_equivalent=equal
+        outcome, mean=mean, sd=sd, low=mean - half, high=mean + half, p=p, p_corrected=p, p_equivalent=equal
     )
 
 
@@ -203,10 +203,14 @@ def equivalence(a: Mapping[K, float], b: Mapping[K, float], margin: float) -> Eq
     Undefined cases are those of `compare`: p and the interval are then NaN, and `equivalent` is false. Raises
     `ValueError` for a margin that is not positive and finite.
     """
-    found = compare(a, b, margin)
-    narrow = t_quantile(found.n - 1, 1 - 2 * ALPHA) / t_quantile(found.n - 1) if found.n > 1 else math.nan
-    half = (found.high - found.low) / 2 * narrow
-    return Equivalence(found.n, found.mean, found.mean - half, found.mean + half, margin, found.p_equivalent)
+    outcome = compare(a, b, margin)
+    narrow = (
+        t_quantile(outcome.n - 1, 1 - 2 * ALPHA) / t_quantile(outcome.n - 1) if outcome.n > 1 else math.nan
+    )
+    half = (outcome.high - outcome.low) / 2 * narrow
+    return Equivalence(
+        outcome.n, outcome.mean, outcome.mean - half, outcome.mean + half, margin, outcome.p_equivalent
+    )
 
 
 def correct(family: Mapping[str, Comparison]) -> dict[str, Comparison]:
@@ -222,15 +226,15 @@ def correct(family: Mapping[str, Comparison]) -> dict[str, Comparison]:
     }
 
 
-def _without_scatter(found: Comparison, amount: float) -> Comparison:
+def _without_scatter(outcome: Comparison, amount: float) -> Comparison:
     """All differences are the same amount: the sign test's p, and no claim before six pairs."""
-    p = 1.0 if amount == 0 else 2.0 ** (1 - found.n)
+    p = 1.0 if amount == 0 else 2.0 ** (1 - outcome.n)
     certain = amount == 0 or p <= ALPHA
     ends = amount if certain else math.nan
     equal = math.nan
-    if found.margin is not None:
-        equal = 0.0 if amount == 0 else 2.0**-found.n if abs(amount) < found.margin else 1.0
-    return replace(found, mean=amount, sd=0.0, low=ends, high=ends, p=p, p_corrected=p, p_equivalent=equal)
+    if outcome.margin is not None:
+        equal = 0.0 if amount == 0 else 2.0**-outcome.n if abs(amount) < outcome.margin else 1.0
+    return replace(outcome, mean=amount, sd=0.0, low=ends, high=ends, p=p, p_corrected=p, p_equivalent=equal)
 
 
 def _positive(margin: float) -> float:

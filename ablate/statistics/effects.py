@@ -149,7 +149,7 @@ def exact_effects(
 
     By default the lower one is better, as with costs.
     """
-    found = factorial_effects(
+    outcome = factorial_effects(
         {made: {0: value} for made, value in values.items()},
         margin,
         changes=changes,
@@ -158,11 +158,11 @@ def exact_effects(
     )
     size = max(map(abs, values.values()), default=0.0)
     rounded = [
-        replace(one, effect=0.0 if abs(one.effect) <= _ZERO * size else one.effect, exact=True)
-        for one in found
+        replace(item, effect=0.0 if abs(item.effect) <= _ZERO * size else item.effect, exact=True)
+        for item in outcome
     ]
     return tuple(
-        replace(one, low=one.effect, high=one.effect, p=math.nan, p_corrected=math.nan) for one in rounded
+        replace(item, low=item.effect, high=item.effect, p=math.nan, p_corrected=math.nan) for item in rounded
     )
 
 
@@ -231,4 +231,4 @@ def _corrected(effects: Sequence[Effect]) -> tuple[Effect, ...]:
 
 def resolved_interactions(effects: Iterable[Effect]) -> tuple[Effect, ...]:
     """The interactions that are certain after correction: where the changes do not simply add up."""
-    return tuple(one for one in effects if len(one.changes) == 2 and one.p_corrected <= ALPHA)
+    return tuple(item for item in effects if len(item.changes) == 2 and item.p_corrected <= ALPHA)

@@ -220,9 +220,9 @@ def law_crossing(a: Ladder, b: Ladder) -> LawCrossing:
     if low >= high:
         return LawCrossing(None, None, None, 0.0, "no compute in common")
     estimate = _last_descent(a.law, b.law, low, high)
-    found = [_last_descent(x, y, low, high) for x, y in zip(a.draws, b.draws, strict=True)]
-    crossed = [at for at in found if at is not None]
-    share = len(crossed) / len(found)
+    outcome = [_last_descent(x, y, low, high) for x, y in zip(a.draws, b.draws, strict=True)]
+    crossed = [at for at in outcome if at is not None]
+    share = len(crossed) / len(outcome)
     if estimate is None:
         side = "below" if a.law(high) < b.law(high) else "above"
         same = [(x(high) < y(high)) == (side == "below") for x, y in zip(a.draws, b.draws, strict=True)]

@@ -81,8 +81,8 @@ def paired_difference(a: Mapping[int, float], b: Mapping[int, float]) -> Differe
     common = sorted(a.keys() & b.keys())
     if not common:
         raise ValueError("the two have no seed in common")
-    found = summarize([a[seed] - b[seed] for seed in common])
-    return Difference(found.mean, found.low, found.high, found.n, paired=True)
+    outcome = summarize([a[seed] - b[seed] for seed in common])
+    return Difference(outcome.mean, outcome.low, outcome.high, outcome.n, paired=True)
 
 
 def unpaired_difference(a: Sequence[float], b: Sequence[float]) -> Difference:

@@ -105,7 +105,7 @@ def sequential_compare(
     last look, and the interval is the repeated one, of the last look's level. Before the first look nothing
     is known: all NaN.
     """
-    found = compare({}, {}, margin, lower_is_better=lower_is_better)
+    outcome = compare({}, {}, margin, lower_is_better=lower_is_better)
     least, least_equal = math.nan, math.nan
     for look, count in enumerate(looks.seeds):
         if len(order) < count:
@@ -115,17 +115,17 @@ def sequential_compare(
         least = _smaller(least, looks.adjusted(look, now.p))
         least_equal = _smaller(least_equal, looks.adjusted(look, now.p_equivalent))
         half = math.nan if math.isnan(now.low) else _half(now, looks.level(look))
-        found = replace(now, low=now.mean - half, high=now.mean + half)
-    return replace(found, p=least, p_corrected=least, p_equivalent=least_equal)
+        outcome = replace(now, low=now.mean - half, high=now.mean + half)
+    return replace(outcome, p=least, p_corrected=least, p_equivalent=least_equal)
 
 
 def undecided(family: Mapping[str, Comparison]) -> tuple[str, ...]:
     """The comparisons of a family, corrected by Holm, that still are neither better, worse nor equivalent."""
-    return tuple(name for name, found in correct(family).items() if found.verdict == "not resolved")
+    return tuple(name for name, outcome in correct(family).items() if outcome.verdict == "not resolved")
 
 
-def _half(found: Comparison, level: float) -> float:
-    return t_quantile(found.n - 1, 1 - level) * found.sd / math.sqrt(found.n)
+def _half(outcome: Comparison, level: float) -> float:
+    return t_quantile(outcome.n - 1, 1 - level) * outcome.sd / math.sqrt(outcome.n)
 
 
 def _only(sample: Mapping[K, float], seeds: Sequence[K]) -> dict[K, float]:

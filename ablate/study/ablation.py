@@ -131,7 +131,7 @@ def read_settings(value: Any) -> tuple[dict[tuple[str | int, ...], AblationSetti
         try:
             settings[path] = AblationSettings.model_validate(entry)
         except ValidationError as error:
-            mistakes += [_with_hint(one).under(*path) for one in plain_mistakes(error)]
+            mistakes += [_with_hint(item).under(*path) for item in plain_mistakes(error)]
             continue
         mistakes += [
             Mistake(message, ("changes", name), at_key=True).under(*path)

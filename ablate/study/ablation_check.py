@@ -56,7 +56,7 @@ def _replace(change: Change, base_name: str, base: Layout, check: bool) -> Itera
             yield Mistake(error.message, path, error.offset)
             continue
         if check:
-            yield from (one.under(*path) for one in check_word(word, "mixer", "block"))
+            yield from (item.under(*path) for item in check_word(word, "mixer", "block"))
 
 
 def _arguments(
@@ -78,9 +78,9 @@ def _arguments(
                 *((getattr(base, part), (part_kind(part),)) for part in parts[:1]),
             ]
             for call, kinds in calls:
-                for one in check_word(Word(with_arguments(call, {argument: value}), 0), *kinds):
-                    wrong_key = f"argument {argument!r} of" in one.message and "must be" not in one.message
-                    yield Mistake(one.message, (*path, argument), at_key=wrong_key)
+                for item in check_word(Word(with_arguments(call, {argument: value}), 0), *kinds):
+                    wrong_key = f"argument {argument!r} of" in item.message and "must be" not in item.message
+                    yield Mistake(item.message, (*path, argument), at_key=wrong_key)
 
 
 def _set(change: Change, design: DesignName) -> Iterator[Mistake]:

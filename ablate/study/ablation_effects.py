@@ -78,8 +78,8 @@ def measured_effects(
         family[name] = test(*sides, margin, lower_is_better=lower_is_better)
         facts[name] = kind, note
     return tuple(
-        _row(ablation.base, name, facts[name][0], found, facts[name][1])
-        for name, found in correct(family).items()
+        _row(ablation.base, name, facts[name][0], outcome, facts[name][1])
+        for name, outcome in correct(family).items()
     )
 
 
@@ -138,13 +138,13 @@ def disagreement_rows(
     if (alone.design, last.design, alone.base) != ("leave-one-out", "add-one", last.base):
         return ()
     without = {name: values.get(before, {}) for name, _, _, before, _ in _pairs(last)}
-    found = disagreements(
+    outcome = disagreements(
         values.get(alone.base, {}),
         {name: values.get(after, {}) for name, _, after, _, _ in _pairs(alone)},
         values.get(last.names[1], {}),
         without,
     )
-    return tuple(_row(alone.base, name, "disagreement", one, "") for name, one in found.items())
+    return tuple(_row(alone.base, name, "disagreement", item, "") for name, item in outcome.items())
 
 
 def _pairs(ablation: Ablation) -> list[tuple[str, Kind, str, str, str]]:
@@ -212,17 +212,17 @@ def _effect_row(base: str, effect: Effect, ratio: bool = False) -> EffectRow:
     )
 
 
-def _row(base: str, change: str, kind: Kind, found: Comparison, note: str) -> EffectRow:
+def _row(base: str, change: str, kind: Kind, outcome: Comparison, note: str) -> EffectRow:
     return EffectRow(
         base,
         change,
         kind,
-        found.mean,
-        found.low,
-        found.high,
-        found.p,
-        found.p_corrected,
-        found.verdict,
-        found.n,
+        outcome.mean,
+        outcome.low,
+        outcome.high,
+        outcome.p,
+        outcome.p_corrected,
+        outcome.verdict,
+        outcome.n,
         note,
     )

@@ -92,15 +92,15 @@ def make_ablations(
     """
     settings, mistakes = read_settings(value)
     out = Ablations(mistakes=mistakes)
-    for path, one in settings.items():
+    for path, item in settings.items():
         if any(mistake.path[: len(path)] == path for mistake in mistakes):
             continue
-        if one.base not in layouts:
-            if one.base not in names:
-                hint = did_you_mean(one.base, tuple(names or layouts))
-                out.mistakes.append(Mistake(f"unknown layout {one.base!r}{hint}", (*path, "base")))
+        if item.base not in layouts:
+            if item.base not in names:
+                hint = did_you_mean(item.base, tuple(names or layouts))
+                out.mistakes.append(Mistake(f"unknown layout {item.base!r}{hint}", (*path, "base")))
             continue
-        _Maker(one, path, layouts, out, check).make()
+        _Maker(item, path, layouts, out, check).make()
     return out
 
 
@@ -143,12 +143,12 @@ class _Maker:
         rows, made = self._rows()
         if len(self.out.mistakes) > before:
             return
-        found = aliases(tuple(changes)) if design == "half" else ()
+        outcome = aliases(tuple(changes)) if design == "half" else ()
         name = str(self.path[0]) if self.path else ""
         self.out.ablations.append(
-            Ablation(self.settings.base, design, tuple(changes), rows, made, found, name)
+            Ablation(self.settings.base, design, tuple(changes), rows, made, outcome, name)
         )
-        for text in found:
+        for text in outcome:
             self.out.warnings.append(
                 Mistake(f"this half design cannot tell apart: {text}", ("design",)).under(*self.path)
             )
@@ -212,8 +212,8 @@ class _Maker:
         if not mistakes:
             return Layout.from_settings(settings, name or None, check=False)
         beside = f" (together with {', '.join(made[:-1])})" if len(made) > 1 else ""
-        for one in mistakes:
-            self.wrong(_placed(one, change, beside).under("changes", last))
+        for item in mistakes:
+            self.wrong(_placed(item, change, beside).under("changes", last))
         return None
 
 

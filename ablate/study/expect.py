@@ -65,13 +65,13 @@ def expectation_mistakes(
             mistakes.append(Mistake("expected a line such as 'accuracy of a > accuracy of b'", (i,)))
             continue
         try:
-            found = parse_expectation(line, quantities, layouts)
+            outcome = parse_expectation(line, quantities, layouts)
         except ExpectationError as error:
             mistakes.append(Mistake(error.message, (i,), error.offset))
             continue
-        if str(found) in map(str, parsed):
+        if str(outcome) in map(str, parsed):
             mistakes.append(Mistake("this line is given twice", (i,)))
-        parsed.append(found)
+        parsed.append(outcome)
     return parsed, mistakes
 
 

@@ -106,16 +106,16 @@ def _paired(expectation: Expectation, left: Evidence, right: Evidence, ratio: bo
     pairs = [(_at(left, key), _at(right, key)) for key in keys]
     size = max(max(abs(a), abs(b)) for a, b in pairs)
     margin = expectation.margin if expectation.relation == "=" else None
-    found = compare_differences([a - b for a, b in pairs], margin, size=size)
-    if math.isnan(found.low) and not found.equivalent:
+    outcome = compare_differences([a - b for a, b in pairs], margin, size=size)
+    if math.isnan(outcome.low) and not outcome.equivalent:
         note = (
             "one pair only"
-            if found.n == 1
+            if outcome.n == 1
             else "the pairs do not scatter, and are too few, or are not finite"
         )
-        return _judgement("not resolved", found.mean, math.nan, math.nan, ratio, found.n, note)
-    status = _status(expectation, found.low, found.high, inside=found.equivalent)
-    return _judgement(status, found.mean, found.low, found.high, ratio, found.n)
+        return _judgement("not resolved", outcome.mean, math.nan, math.nan, ratio, outcome.n, note)
+    status = _status(expectation, outcome.low, outcome.high, inside=outcome.equivalent)
+    return _judgement(status, outcome.mean, outcome.low, outcome.high, ratio, outcome.n)
 
 
 def _independent(expectation: Expectation, left: Interval, right: Interval, ratio: bool) -> Judgement:
@@ -187,6 +187,6 @@ def _interval(side: Evidence) -> Interval:
     if isinstance(side, Interval):
         return side
     if isinstance(side, Mapping):
-        found = compare_differences(list(side.values()), size=max(map(abs, side.values())))
-        return Interval(found.mean, found.low, found.high)
+        outcome = compare_differences(list(side.values()), size=max(map(abs, side.values())))
+        return Interval(outcome.mean, outcome.low, outcome.high)
     return Interval(side, side, side)

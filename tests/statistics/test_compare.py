@@ -39,27 +39,27 @@ def test_importing_it_is_light():
 @pytest.mark.parametrize("n", [2, 3, 7, 12])
 def test_numbers_are_scipys(n: int):
     a, b = shifted(0.1), BASE
-    found = compare({seed: a[seed] for seed in range(n)}, {**b, 77: 0.0})
+    outcome = compare({seed: a[seed] for seed in range(n)}, {**b, 77: 0.0})
     oracle = stats.ttest_rel([a[seed] for seed in range(n)], [b[seed] for seed in range(n)])
     interval = oracle.confidence_interval(0.95)
-    assert found.n == n
-    assert found.p == pytest.approx(oracle.pvalue, rel=1e-9)
-    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), rel=1e-9)
-    assert found.mean == pytest.approx(np.mean([a[seed] - b[seed] for seed in range(n)]))
+    assert outcome.n == n
+    assert outcome.p == pytest.approx(oracle.pvalue, rel=1e-9)
+    assert (outcome.low, outcome.high) == pytest.approx((interval.low, interval.high), rel=1e-9)
+    assert outcome.mean == pytest.approx(np.mean([a[seed] - b[seed] for seed in range(n)]))
 
 
 @pytest.mark.parametrize("by", [-0.4, -0.02, 0.0, 0.03, 0.2])
 @pytest.mark.parametrize("margin", [0.05, 0.3])
 def test_equivalence_is_statsmodels(by: float, margin: float):
     a = shifted(by)
-    found = equivalence(a, BASE, margin)
+    outcome = equivalence(a, BASE, margin)
     p, *_ = ttost_paired(np.array(list(a.values())), np.array(list(BASE.values())), -margin, margin)
-    assert found.p == pytest.approx(p, rel=1e-9)
-    assert found.equivalent == (p <= 0.05)
-    assert found.equivalent == (-margin < found.low and found.high < margin)
+    assert outcome.p == pytest.approx(p, rel=1e-9)
+    assert outcome.equivalent == (p <= 0.05)
+    assert outcome.equivalent == (-margin < outcome.low and outcome.high < margin)
     interval = stats.ttest_rel(list(a.values()), list(BASE.values())).confidence_interval(0.9)
-    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), rel=1e-9)
-    assert compare(a, BASE, margin).p_equivalent == found.p
+    assert (outcome.low, outcome.high) == pytest.approx((interval.low, interval.high), rel=1e-9)
+    assert compare(a, BASE, margin).p_equivalent == outcome.p
 
 
 def test_every_word():
@@ -87,10 +87,10 @@ def test_no_pair_one_pair_and_nan_claim_nothing():
     lost = compare({1: math.nan, 2: 2.0, 3: 4.0}, {1: 1.0, 2: 1.0, 3: 1.0}, margin=9.0)
     assert math.isnan(lost.mean)
     endless = compare({1: math.inf, 2: 2.0}, {1: 1.0, 2: 1.0})
-    for found in (empty, single, lost, endless):
-        assert math.isnan(found.p)
-        assert found.verdict == "not resolved"
-        assert not found.resolved
+    for outcome in (empty, single, lost, endless):
+        assert math.isnan(outcome.p)
+        assert outcome.verdict == "not resolved"
+        assert not outcome.resolved
     assert not equivalence({1: 1.0}, {2: 1.0}, 1.0).equivalent
 
 
@@ -121,32 +121,32 @@ def test_ratios_are_paired_logarithms():
     random = np.random.default_rng(3)
     a = dict(enumerate(random.lognormal(1.0, 0.05, 6).tolist()))
     b = dict(enumerate(random.lognormal(1.2, 0.05, 6).tolist()))
-    found = compare_ratios(a, b, margin=0.02)
+    outcome = compare_ratios(a, b, margin=0.02)
     oracle = stats.ttest_rel(np.log(list(a.values())), np.log(list(b.values())))
     interval = oracle.confidence_interval(0.95)
-    assert found.mean == pytest.approx(stats.gmean(list(a.values())) / stats.gmean(list(b.values())))
-    assert (found.low, found.high) == pytest.approx((math.exp(interval.low), math.exp(interval.high)))
-    assert found.p == pytest.approx(oracle.pvalue)
-    assert found.verdict == "better"  # a time: lower
+    assert outcome.mean == pytest.approx(stats.gmean(list(a.values())) / stats.gmean(list(b.values())))
+    assert (outcome.low, outcome.high) == pytest.approx((math.exp(interval.low), math.exp(interval.high)))
+    assert outcome.p == pytest.approx(oracle.pvalue)
+    assert outcome.verdict == "better"  # a time: lower
     assert compare_ratios(b, a).verdict == "worse"
     swapped = compare_ratios(b, a, margin=0.02)
-    assert (swapped.low, swapped.p_equivalent) == pytest.approx((1 / found.high, found.p_equivalent))
+    assert (swapped.low, swapped.p_equivalent) == pytest.approx((1 / outcome.high, outcome.p_equivalent))
     with pytest.raises(ValueError, match="positive"):
         compare_ratios({0: 0.0}, {0: 1.0})
 
 
 def test_a_wide_ratio_is_not_resolved_like_a_wide_difference():
-    found = compare_ratios({0: 1.0, 1: 4.0, 2: 3.0}, {0: 1.0, 1: 1.0, 2: 1.0})
-    assert found.low < 1 < found.high
-    assert found.verdict == "not resolved"
+    outcome = compare_ratios({0: 1.0, 1: 4.0, 2: 3.0}, {0: 1.0, 1: 1.0, 2: 1.0})
+    assert outcome.low < 1 < outcome.high
+    assert outcome.verdict == "not resolved"
     assert math.isnan(compare_ratios({0: 1.0}, {0: 2.0}).low)
 
 
 def test_a_contrast_of_four_is_an_interaction():
     rows = [dict(enumerate(np.random.default_rng(seed).normal(0, 1, 5).tolist())) for seed in range(4)]
-    found = contrast([(1, rows[0]), (-1, rows[1]), (-1, rows[2]), (1, rows[3])])
+    outcome = contrast([(1, rows[0]), (-1, rows[1]), (-1, rows[2]), (1, rows[3])])
     sums = [rows[0][i] - rows[1][i] - rows[2][i] + rows[3][i] for i in range(5)]
-    assert found.p == pytest.approx(stats.ttest_1samp(sums, 0).pvalue)
+    assert outcome.p == pytest.approx(stats.ttest_1samp(sums, 0).pvalue)
     with pytest.raises(ValueError, match="at least one"):
         contrast([])
 
@@ -154,12 +154,12 @@ def test_a_contrast_of_four_is_an_interaction():
 def test_a_family_is_corrected():
     family = {f"m{i}": compare(shifted(0.05 * i, 0.15, i), BASE) for i in range(5)}
     together = correct(family)
-    reject, oracle, *_ = multipletests([one.p for one in family.values()], method="holm")
-    assert [one.p_corrected for one in together.values()] == pytest.approx(list(oracle))
-    assert [one.resolved for one in together.values()] == list(reject)
+    reject, oracle, *_ = multipletests([item.p for item in family.values()], method="holm")
+    assert [item.p_corrected for item in together.values()] == pytest.approx(list(oracle))
+    assert [item.resolved for item in together.values()] == list(reject)
     weak = {name: compare_differences([0.4, 1.9, 0.6, 1.3, 0.3]) for name in "abcdefg"}
-    assert all(one.verdict == "better" for one in weak.values())
-    assert all(one.verdict == "not resolved" for one in correct(weak).values())
+    assert all(item.verdict == "better" for item in weak.values())
+    assert all(item.verdict == "not resolved" for item in correct(weak).values())
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 12])
@@ -178,12 +178,12 @@ def test_holm_leaves_out_what_was_not_tested():
 
 
 @pytest.mark.parametrize(
-    "found", [compare(shifted(0.1), BASE, 0.2), compare({}, {}), compare_ratios(BASE, BASE)]
+    "outcome", [compare(shifted(0.1), BASE, 0.2), compare({}, {}), compare_ratios(BASE, BASE)]
 )
-def test_json_there_and_back(found: Comparison):
-    again = Comparison.from_json(found.to_json())
-    assert again.to_json() == found.to_json()
-    assert found.to_json()["verdict"] == found.verdict
+def test_json_there_and_back(outcome: Comparison):
+    again = Comparison.from_json(outcome.to_json())
+    assert again.to_json() == outcome.to_json()
+    assert outcome.to_json()["verdict"] == outcome.verdict
 
 
 @given(

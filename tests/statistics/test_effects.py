@@ -53,41 +53,41 @@ def test_effects_are_statsmodels(lost: int):
         del runs[made][1]
     fit = oracle(runs, "y ~ C(seed) + a + b + c + a:b + a:c + b:c")
     interval = fit.conf_int()
-    found = factorial_effects(runs)
-    assert [effect.name for effect in found] == ["a", "b", "c", "a x b", "a x c", "b x c"]
-    for effect in found:
+    outcome = factorial_effects(runs)
+    assert [effect.name for effect in outcome] == ["a", "b", "c", "a x b", "a x c", "b x c"]
+    for effect in outcome:
         term = ":".join(effect.changes)
         assert effect.effect == pytest.approx(fit.params[term])
         assert (effect.low, effect.high) == pytest.approx(tuple(interval.loc[term]))
         assert effect.p == pytest.approx(fit.pvalues[term])
         assert effect.freedom == fit.df_resid
-    by_name = {effect.name: effect for effect in found}
+    by_name = {effect.name: effect for effect in outcome}
     assert by_name["a"].verdict == "better"
     assert by_name["c"].verdict == "not resolved"
-    assert [effect.name for effect in resolved_interactions(found)] == ["a x b"]
+    assert [effect.name for effect in resolved_interactions(outcome)] == ["a x b"]
 
 
 def test_effects_mean_what_they_say():
     """Without noise: a makes 1 alone and 1.6 with b, so 1.3 on average, and 0.6 more with b."""
     values = {made: sample[0] for made, sample in noisy(FULL, seeds=1, scatter=0.0).items()}
-    found = {effect.name: effect for effect in exact_effects(values, lower_is_better=False)}
-    assert found["a"].effect == pytest.approx(1.3)
-    assert found["b"].effect == pytest.approx(-0.5 + 0.3)
-    assert found["a x b"].effect == pytest.approx(0.6)
-    assert found["c"].effect == found["a x c"].effect == 0.0
-    assert found["a"].low == found["a"].high == found["a"].effect
-    assert found["a"].verdict == "better"
-    assert found["b"].verdict == "worse"
-    assert found["c"].verdict == "equivalent"
+    outcome = {effect.name: effect for effect in exact_effects(values, lower_is_better=False)}
+    assert outcome["a"].effect == pytest.approx(1.3)
+    assert outcome["b"].effect == pytest.approx(-0.5 + 0.3)
+    assert outcome["a x b"].effect == pytest.approx(0.6)
+    assert outcome["c"].effect == outcome["a x c"].effect == 0.0
+    assert outcome["a"].low == outcome["a"].high == outcome["a"].effect
+    assert outcome["a"].verdict == "better"
+    assert outcome["b"].verdict == "worse"
+    assert outcome["c"].verdict == "equivalent"
 
 
 def test_a_half_design_names_its_aliases():
     half = [made for made in FULL if len(made) % 2 == 0]  # c = ab, with the sign that keeps the base
-    found = factorial_effects(noisy(half))
-    assert [effect.name for effect in found] == ["a", "b", "c"]
-    assert [effect.aliases for effect in found] == [("-b x c",), ("-a x c",), ("-a x b",)]
+    outcome = factorial_effects(noisy(half))
+    assert [effect.name for effect in outcome] == ["a", "b", "c"]
+    assert [effect.aliases for effect in outcome] == [("-b x c",), ("-a x c",), ("-a x b",)]
     fit = oracle(noisy(half), "y ~ C(seed) + a + b + c")
-    assert [effect.p for effect in found] == pytest.approx([fit.pvalues[name] for name in "abc"])
+    assert [effect.p for effect in outcome] == pytest.approx([fit.pvalues[name] for name in "abc"])
 
 
 def test_no_residual_no_interval():
@@ -104,10 +104,10 @@ def test_no_residual_no_interval():
 
 def test_margin_and_direction():
     runs = noisy(FULL, seeds=8, scatter=0.1)
-    found = {effect.name: effect for effect in factorial_effects(runs, 0.3, lower_is_better=True)}
-    assert found["a"].verdict == "worse"
-    assert found["c"].verdict == "equivalent"
-    assert found["c"].p_equivalent < 0.05
+    outcome = {effect.name: effect for effect in factorial_effects(runs, 0.3, lower_is_better=True)}
+    assert outcome["a"].verdict == "worse"
+    assert outcome["c"].verdict == "equivalent"
+    assert outcome["c"].p_equivalent < 0.05
 
 
 def test_one_at_a_time_is_paired_and_corrected():

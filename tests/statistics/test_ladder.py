@@ -54,22 +54,22 @@ def test_scipy_finds_no_better_fit(case: int):
 
 
 def test_a_law_without_noise_comes_back():
-    found = fit_ladder(ladder(0.2, 1000, 0.5, 0.0, 0)).law
-    assert found is not None
-    assert found.floor == pytest.approx(0.2, rel=1e-4)
-    assert found.exponent == pytest.approx(0.5, rel=1e-4)
-    assert math.exp(found.log_scale) == pytest.approx(1000, rel=1e-3)
-    assert found(3e6) == pytest.approx(0.2 + 1000 / 3e6**0.5)
-    assert found.compute_for(found(3e6)) == pytest.approx(3e6)
-    assert found.compute_for(0.1) == math.inf
+    outcome = fit_ladder(ladder(0.2, 1000, 0.5, 0.0, 0)).law
+    assert outcome is not None
+    assert outcome.floor == pytest.approx(0.2, rel=1e-4)
+    assert outcome.exponent == pytest.approx(0.5, rel=1e-4)
+    assert math.exp(outcome.log_scale) == pytest.approx(1000, rel=1e-3)
+    assert outcome(3e6) == pytest.approx(0.2 + 1000 / 3e6**0.5)
+    assert outcome.compute_for(outcome(3e6)) == pytest.approx(3e6)
+    assert outcome.compute_for(0.1) == math.inf
 
 
 def test_an_outlier_bends_huber_little():
     losses = ladder(0.2, 1000, 0.5, 0.001, 0)
     losses[SIZES[2]][0] *= 2
-    found = fit_ladder(losses).law
-    assert found is not None
-    assert found(4e6) == pytest.approx(0.7, rel=0.03)  # the mean of that size alone is 33 % off
+    outcome = fit_ladder(losses).law
+    assert outcome is not None
+    assert outcome(4e6) == pytest.approx(0.7, rel=0.03)  # the mean of that size alone is 33 % off
 
 
 def test_few_sizes_and_flat_ladders_are_said_and_not_drawn():
@@ -92,9 +92,9 @@ def test_few_sizes_and_flat_ladders_are_said_and_not_drawn():
 
 def test_a_single_seed_needs_its_best_order():
     """Four sizes and one seed have 24 orders: p can be 1 / 24 and no less."""
-    found = fit_ladder({size: {0: 0.2 + 1000 / size**0.5} for size in SIZES[:4]})
-    assert found.law is not None
-    assert found.p == pytest.approx(1 / 24)
+    outcome = fit_ladder({size: {0: 0.2 + 1000 / size**0.5} for size in SIZES[:4]})
+    assert outcome.law is not None
+    assert outcome.p == pytest.approx(1 / 24)
     swapped = {1e6: {0: 1.0}, 2e6: {0: 0.7}, 4e6: {0: 0.5}, 8e6: {0: 0.9}}
     assert fit_ladder(swapped).law is None
 
@@ -118,12 +118,12 @@ def pair() -> dict[str, Ladder]:
 
 
 def test_the_compute_multiplier(pair: dict[str, Ladder]):
-    found = compute_multiplier(pair["a"], pair["b"])
-    assert found.low < 1.44 < found.high
-    assert found.verdict == "better"
-    assert found.at == pytest.approx(4e6)
-    back = compute_multiplier(pair["b"], pair["a"], at=found.value * found.at)
-    assert back.value == pytest.approx(1 / found.value)
+    outcome = compute_multiplier(pair["a"], pair["b"])
+    assert outcome.low < 1.44 < outcome.high
+    assert outcome.verdict == "better"
+    assert outcome.at == pytest.approx(4e6)
+    back = compute_multiplier(pair["b"], pair["a"], at=outcome.value * outcome.at)
+    assert back.value == pytest.approx(1 / outcome.value)
     assert back.verdict == "worse"
     assert "beyond the sizes" in compute_multiplier(pair["a"], pair["b"], at=1e9).note
     assert compute_multiplier(pair["a"], pair["a"]).verdict == "not resolved"
@@ -131,10 +131,10 @@ def test_the_compute_multiplier(pair: dict[str, Ladder]):
 
 
 def test_laws_cross_where_algebra_says(pair: dict[str, Ladder]):
-    found = law_crossing(pair["c"], pair["a"])
-    assert found.resolved
-    assert found.low < 4e6 < found.high
-    assert found.estimate == pytest.approx(4e6, rel=0.2)
+    outcome = law_crossing(pair["c"], pair["a"])
+    assert outcome.resolved
+    assert outcome.low < 4e6 < outcome.high
+    assert outcome.estimate == pytest.approx(4e6, rel=0.2)
     never = law_crossing(pair["a"], pair["b"])
     assert (never.estimate, never.note) == (None, "A is below B")
     assert law_crossing(pair["b"], pair["a"]).note == "A is above B"
@@ -152,16 +152,16 @@ def test_the_band_holds_the_law_and_draws_repeat(pair: dict[str, Ladder]):
 def test_lost_seeds_are_left_out():
     losses = ladder(0.2, 1000, 0.5, 0.01, 0)
     del losses[SIZES[0]][1], losses[SIZES[3]][0]
-    found = fit_ladders({"a": losses}, draws=20)["a"]
-    assert len(found.draws) == 20
-    assert found.law(4e6) == pytest.approx(0.7, rel=0.03)
+    outcome = fit_ladders({"a": losses}, draws=20)["a"]
+    assert len(outcome.draws) == 20
+    assert outcome.law(4e6) == pytest.approx(0.7, rel=0.03)
 
 
 def test_one_seed_has_no_error():
     single = {size: {0: 0.2 + 1000 / size**0.5} for size in SIZES}
     other = {size: {0: 0.2 + 1300 / size**0.5} for size in SIZES}
-    found = fit_ladders({"a": single, "b": other}, draws=20)
-    multiplier = compute_multiplier(found["a"], found["b"])
+    outcome = fit_ladders({"a": single, "b": other}, draws=20)
+    multiplier = compute_multiplier(outcome["a"], outcome["b"])
     assert multiplier.value == pytest.approx(1.69, rel=1e-3)
     assert multiplier.verdict == "not resolved"
     assert "one seed" in multiplier.note
@@ -184,6 +184,6 @@ def test_equal_layouts_are_seldom_told_apart():
             "a": ladder(0.2, 1000, 0.5, 0.01, study, SIZES[:4]),
             "c": ladder(0.2, 1000, 0.5, 0.01, 9000 + study, SIZES[:4]),
         }
-        found = fit_ladders(pair, draws=40)
-        claims += compute_multiplier(found["a"], found["c"]).verdict != "not resolved"
+        outcome = fit_ladders(pair, draws=40)
+        claims += compute_multiplier(outcome["a"], outcome["c"]).verdict != "not resolved"
     assert claims <= 2

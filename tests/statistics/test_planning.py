@@ -23,9 +23,9 @@ from ablate.statistics.planning import (
 @pytest.mark.parametrize("seeds", [3, 5, 12])
 @pytest.mark.parametrize(("power", "comparisons"), [(0.8, 1), (0.9, 3)])
 def test_the_least_difference_is_statsmodels(seeds: int, power: float, comparisons: int):
-    found = least_difference(0.2, seeds, comparisons=comparisons, power=power)
-    assert found is not None
-    oracle = TTestPower().power(found / 0.2, seeds, 0.05 / comparisons, alternative="two-sided")
+    outcome = least_difference(0.2, seeds, comparisons=comparisons, power=power)
+    assert outcome is not None
+    oracle = TTestPower().power(outcome / 0.2, seeds, 0.05 / comparisons, alternative="two-sided")
     assert oracle == pytest.approx(power, abs=1e-4)
 
 
@@ -64,8 +64,8 @@ def test_the_spread_of_differences_is_pooled_over_pairs():
     random = np.random.default_rng(1)
     shift = random.normal(0, 3, 400)  # what seeds do to all alike
     values = {name: dict(enumerate((shift + random.normal(0, 0.2, 400)).tolist())) for name in "abc"}
-    found = spread_of_differences(values)
-    assert found == pytest.approx(spread_from_one(0.2), rel=0.06)
+    outcome = spread_of_differences(values)
+    assert outcome == pytest.approx(spread_from_one(0.2), rel=0.06)
     two = {name: values[name] for name in "ab"}
     pairs = [two["a"][seed] - two["b"][seed] for seed in two["a"]]
     assert spread_of_differences(two) == pytest.approx(np.std(pairs, ddof=1))

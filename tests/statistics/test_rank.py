@@ -31,15 +31,15 @@ def test_intervals_hold_the_truth(n: int):
         a = random.normal(0, 1, n)
         b = r * a + math.sqrt(1 - r * r) * random.normal(0, 1, n)
         for measure, value in truth.items():
-            found = measure(a.tolist(), b.tolist())
-            hits[measure] += found.low <= value <= found.high
+            outcome = measure(a.tolist(), b.tolist())
+            hits[measure] += outcome.low <= value <= outcome.high
     assert all(0.92 <= count / 1000 <= 0.985 for count in hits.values()), hits
 
 
 def test_perfect_order_is_no_certainty():
-    found = spearman([1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6])
-    assert found.value == found.high == 1.0
-    assert 0 < found.low < 0.97
+    outcome = spearman([1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6])
+    assert outcome.value == outcome.high == 1.0
+    assert 0 < outcome.low < 0.97
     few = kendall([1, 2, 3, 4], [1, 2, 3, 4])
     assert few.value == 1.0
     assert math.isnan(few.low)
@@ -55,8 +55,8 @@ def test_pairs_that_are_sure():
 
     long = {"a": sample(1), "b": sample(2), "c": sample(3), "d": sample(3.001), "gone": {}}
     short = {"a": sample(2), "b": sample(1), "c": sample(4), "d": sample(5), "gone": sample(3)}
-    found = rank_agreement(short, long)
-    assert found.layouts == ("a", "b", "c", "d")
-    assert found.pairs == 6
-    assert (found.sure, found.sure_agreeing, found.sure_reversed) == (5, 4, 1)
-    assert found.to_json()["spearman"]["low"] is None
+    outcome = rank_agreement(short, long)
+    assert outcome.layouts == ("a", "b", "c", "d")
+    assert outcome.pairs == 6
+    assert (outcome.sure, outcome.sure_agreeing, outcome.sure_reversed) == (5, 4, 1)
+    assert outcome.to_json()["spearman"]["low"] is None

@@ -76,14 +76,14 @@ def test_a_family_of_seven(seeds: int):
     for study in range(STUDIES):
         base, *others = layouts(8, seeds, study)
         family = {str(i): compare(other, base) for i, other in enumerate(others)}
-        corrected += any(one.resolved for one in correct(family).values())
-        plain += any(one.resolved for one in family.values())
+        corrected += any(item.resolved for item in correct(family).values())
+        plain += any(item.resolved for item in family.values())
     assert corrected / STUDIES <= LIMIT
     assert plain / STUDIES > 2 * LIMIT
 
 
 def _any(family: dict[str, Comparison]) -> bool:
-    return any(one.resolved for one in family.values())
+    return any(item.resolved for item in family.values())
 
 
 def test_single_changes_and_ladders():

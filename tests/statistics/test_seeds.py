@@ -36,16 +36,22 @@ def test_quantile_is_scipys(freedom: float):
 @pytest.mark.parametrize("number", [2, 3, 12])
 def test_interval_is_scipys(number: int):
     values = sample(number)
-    found = summarize(values)
+    outcome = summarize(values)
     low, high = stats.t.interval(0.95, number - 1, np.mean(values), stats.sem(values))
-    assert (found.mean, found.low, found.high) == pytest.approx((np.mean(values), low, high), rel=1e-12)
-    assert found.sd == pytest.approx(np.std(values, ddof=1))
-    assert found.half_width == pytest.approx((high - low) / 2)
+    assert (outcome.mean, outcome.low, outcome.high) == pytest.approx((np.mean(values), low, high), rel=1e-12)
+    assert outcome.sd == pytest.approx(np.std(values, ddof=1))
+    assert outcome.half_width == pytest.approx((high - low) / 2)
 
 
 def test_one_value_has_no_error():
-    found = summarize([7.0])
-    assert (found.mean, found.sd, found.low, found.high, found.half_width) == (7.0, None, None, None, None)
+    outcome = summarize([7.0])
+    assert (outcome.mean, outcome.sd, outcome.low, outcome.high, outcome.half_width) == (
+        7.0,
+        None,
+        None,
+        None,
+        None,
+    )
 
 
 @pytest.mark.parametrize("values", [[], [1.0, math.nan], [math.inf]])
@@ -58,29 +64,29 @@ def test_intervals_hold_the_mean_in_95_of_100_cases():
     random = np.random.default_rng(1)
     hits = 0
     for _ in range(4000):
-        found = summarize(random.normal(3.0, 2.0, 3).tolist())
-        assert found.low is not None
-        assert found.high is not None
-        hits += found.low <= 3.0 <= found.high
+        outcome = summarize(random.normal(3.0, 2.0, 3).tolist())
+        assert outcome.low is not None
+        assert outcome.high is not None
+        hits += outcome.low <= 3.0 <= outcome.high
     assert 0.94 < hits / 4000 < 0.96
 
 
 def test_paired_difference_is_scipys_and_uses_common_seeds_only():
     a, b = sample(5, 1), sample(5, 2)
     first, second = dict(enumerate(a)), dict(enumerate(b))
-    found = paired_difference({**first, 77: 0.0}, {**second, 78: 50.0})
+    outcome = paired_difference({**first, 77: 0.0}, {**second, 78: 50.0})
     interval = stats.ttest_rel(a, b).confidence_interval()
-    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
-    assert found.n == 5
+    assert (outcome.low, outcome.high) == pytest.approx((interval.low, interval.high))
+    assert outcome.n == 5
     with pytest.raises(ValueError, match="common"):
         paired_difference({1: 1.0}, {2: 1.0})
 
 
 def test_unpaired_difference_is_welchs():
     a, b = sample(4, 1), sample(9, 2, sd=1.0)
-    found = unpaired_difference(a, b)
+    outcome = unpaired_difference(a, b)
     interval = stats.ttest_ind(a, b, equal_var=False).confidence_interval()
-    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+    assert (outcome.low, outcome.high) == pytest.approx((interval.low, interval.high))
 
 
 def test_resolved_means_that_zero_is_excluded():
@@ -121,8 +127,8 @@ def test_half_of_the_studies_find_a_difference_of_the_resolvable_size():
     assert least is not None
     a = random.normal(least, 1.0, (4000, n))
     b = random.normal(0.0, 1.0, (4000, n))
-    found = np.mean(stats.ttest_ind(a, b, axis=1).pvalue < 0.05)
-    assert 0.45 < found < 0.62
+    outcome = np.mean(stats.ttest_ind(a, b, axis=1).pvalue < 0.05)
+    assert 0.45 < outcome < 0.62
     none = np.mean(
         [resolved(dict(enumerate(x - least)), dict(enumerate(y))) for x, y in zip(a, b, strict=True)]
     )

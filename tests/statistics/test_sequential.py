@@ -47,10 +47,10 @@ def test_adjusted_p_is_5_percent_just_at_the_level():
 def test_a_single_look_is_the_plain_test():
     random = np.random.default_rng(2)
     a, b = (dict(enumerate(random.normal(0, 1, 6).tolist())) for _ in range(2))
-    found, plain = sequential_compare(a, b, range(6), Looks((6,)), 3.0), compare(a, b, 3.0)
-    assert found.p == pytest.approx(plain.p, rel=1e-6) or plain.p > 0.5
-    assert (found.low, found.high) == pytest.approx((plain.low, plain.high))
-    assert found.p_equivalent == pytest.approx(plain.p_equivalent, rel=1e-6)
+    outcome, plain = sequential_compare(a, b, range(6), Looks((6,)), 3.0), compare(a, b, 3.0)
+    assert outcome.p == pytest.approx(plain.p, rel=1e-6) or plain.p > 0.5
+    assert (outcome.low, outcome.high) == pytest.approx((plain.low, plain.high))
+    assert outcome.p_equivalent == pytest.approx(plain.p_equivalent, rel=1e-6)
 
 
 def sequences(count: int, most: int, shift: float = 0.0) -> np.ndarray:

@@ -24,12 +24,12 @@ def design(runs: int, groups: int, seed: int) -> tuple[list[float], dict[str, li
 
 
 def test_components_come_back():
-    found = {one.name: one for one in variance_components(*design(1500, 2, 0))}
+    outcome = {item.name: item for item in variance_components(*design(1500, 2, 0))}
     for name, sd in TRUE.items():
-        assert found[name].sd == pytest.approx(sd, rel=0.05)
-        assert found[name].share == pytest.approx(sd**2 / 0.14, rel=0.1)
-    assert found[EVERYTHING].sd == pytest.approx(math.sqrt(0.14), rel=0.05)
-    assert (found["weights"].runs, found["weights"].freedom) == (3000, 2998)
+        assert outcome[name].sd == pytest.approx(sd, rel=0.05)
+        assert outcome[name].share == pytest.approx(sd**2 / 0.14, rel=0.1)
+    assert outcome[EVERYTHING].sd == pytest.approx(math.sqrt(0.14), rel=0.05)
+    assert (outcome["weights"].runs, outcome["weights"].freedom) == (3000, 2998)
 
 
 def test_intervals_hold_the_truth():
@@ -44,17 +44,17 @@ def test_intervals_hold_the_truth():
 
 def test_the_interval_is_chi_squareds():
     values = [90.1, 90.4, 89.7, 90.0]
-    found = variance_components(values, {})[-1]
+    outcome = variance_components(values, {})[-1]
     sd = np.std(values, ddof=1)
-    assert found.sd == pytest.approx(sd)
-    assert found.low == pytest.approx(sd * math.sqrt(3 / stats.chi2.ppf(0.975, 3)))
-    assert found.high == pytest.approx(sd * math.sqrt(3 / stats.chi2.ppf(0.025, 3)))
+    assert outcome.sd == pytest.approx(sd)
+    assert outcome.low == pytest.approx(sd * math.sqrt(3 / stats.chi2.ppf(0.975, 3)))
+    assert outcome.high == pytest.approx(sd * math.sqrt(3 / stats.chi2.ppf(0.025, 3)))
 
 
 def test_single_runs_have_no_spread():
-    found = variance_components([1.0], {"weights": [[1.0], [2.0]]})
-    assert all(math.isnan(one.sd) and math.isnan(one.low) for one in found)
-    assert found[0].to_json()["share"] is None
+    outcome = variance_components([1.0], {"weights": [[1.0], [2.0]]})
+    assert all(math.isnan(item.sd) and math.isnan(item.low) for item in outcome)
+    assert outcome[0].to_json()["share"] is None
     with pytest.raises(ValueError, match="finite"):
         variance_components([1.0, math.nan], {})
 

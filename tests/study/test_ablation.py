@@ -41,13 +41,13 @@ def made(changes: dict[str, Any], design: str = "leave-one-out", base: str = "hy
     return make_ablations({"base": base, "changes": changes, "design": design}, LAYOUTS)
 
 
-def settings(found: Ablations, name: str) -> dict[str, Any]:
-    assert found.mistakes == []
-    return found.derived[name].settings.model_dump(exclude_none=True)
+def settings(outcome: Ablations, name: str) -> dict[str, Any]:
+    assert outcome.mistakes == []
+    return outcome.derived[name].settings.model_dump(exclude_none=True)
 
 
 def mistakes(value: Any) -> list[tuple[str, tuple[str | int, ...], int | None]]:
-    return [(one.message, one.path, one.offset) for one in make_ablations(value, LAYOUTS).mistakes]
+    return [(item.message, item.path, item.offset) for item in make_ablations(value, LAYOUTS).mistakes]
 
 
 def wrong(changes: dict[str, Any], design: str = "leave-one-out", base: str = "hybrid") -> list[Any]:
@@ -55,34 +55,34 @@ def wrong(changes: dict[str, Any], design: str = "leave-one-out", base: str = "h
 
 
 def test_each_kind_of_change():
-    found = made({**CHANGES, "grafted": {"layout": "graft(conv, softmax, from=3)"}})
+    outcome = made({**CHANGES, "grafted": {"layout": "graft(conv, softmax, from=3)"}})
     before = HYBRID.settings.model_dump(exclude_none=True)
-    assert settings(found, "hybrid/no-attention") == before | {"layout": "conv conv(expand=2)"}
-    assert settings(found, "hybrid/plain-ffn") == before | {"ffn": "mlp"}
+    assert settings(outcome, "hybrid/no-attention") == before | {"layout": "conv conv(expand=2)"}
+    assert settings(outcome, "hybrid/plain-ffn") == before | {"ffn": "mlp"}
     kernel = "conv(kernel=7) key_only | conv(kernel=7) key_only | conv key_only | conv key_only"
-    assert settings(found, "hybrid/wide-kernel") == before | {"layout": kernel}
-    assert settings(found, "hybrid/thin")["widths"] == (48, 64, 96, 128)
-    assert settings(found, "hybrid/grafted") == before | {"layout": "graft(conv, softmax, from=3)"}
-    assert found.derived["hybrid/no-attention"].depths == HYBRID.depths
-    assert found.derived["hybrid/no-attention"].name == "hybrid/no-attention"
-    only = found.ablations[0]
-    assert only.names == ("hybrid", *found.derived)
+    assert settings(outcome, "hybrid/wide-kernel") == before | {"layout": kernel}
+    assert settings(outcome, "hybrid/thin")["widths"] == (48, 64, 96, 128)
+    assert settings(outcome, "hybrid/grafted") == before | {"layout": "graft(conv, softmax, from=3)"}
+    assert outcome.derived["hybrid/no-attention"].depths == HYBRID.depths
+    assert outcome.derived["hybrid/no-attention"].name == "hybrid/no-attention"
+    only = outcome.ablations[0]
+    assert only.names == ("hybrid", *outcome.derived)
     assert only.layouts["hybrid"] is HYBRID
 
 
 def test_arguments_reach_parts_and_spelled_stages():
-    found = made({"smooth": {"arguments": {"conv": {"kernel": 5}}}}, base="hybrid")
+    outcome = made({"smooth": {"arguments": {"conv": {"kernel": 5}}}}, base="hybrid")
     # `conv` is a block here and the FFN too: the change is of everything called so
-    assert settings(found, "hybrid/smooth")["layout"] == "conv(kernel=5) key_only"
-    assert settings(found, "hybrid/smooth")["ffn"] == "conv(kernel=5)"
-    found = made({"x": {"replace": {"key_only": "pool"}, "stages": [2]}}, base="spelled")
+    assert settings(outcome, "hybrid/smooth")["layout"] == "conv(kernel=5) key_only"
+    assert settings(outcome, "hybrid/smooth")["ffn"] == "conv(kernel=5)"
+    outcome = made({"x": {"replace": {"key_only": "pool"}, "stages": [2]}}, base="spelled")
     text = "conv key_only | conv pool conv pool | softmax | softmax"
-    assert settings(found, "spelled/x") == {"stages": text}
-    found = made({"x": {"layout": {"layout": "conv", "widths": [32, 32, 32, 32]}}}, base="spelled")
-    assert settings(found, "spelled/x") == {"layout": "conv", "widths": (32,) * 4, "depths": (2, 4, 1, 1)}
-    found = made({"x": {"layout": "spelled"}, "y": {"layout": "timm:resnet18"}}, base="hybrid")
-    assert found.derived["hybrid/x"] == SPELLED
-    assert settings(found, "hybrid/y") == {"layout": "timm:resnet18"}
+    assert settings(outcome, "spelled/x") == {"stages": text}
+    outcome = made({"x": {"layout": {"layout": "conv", "widths": [32, 32, 32, 32]}}}, base="spelled")
+    assert settings(outcome, "spelled/x") == {"layout": "conv", "widths": (32,) * 4, "depths": (2, 4, 1, 1)}
+    outcome = made({"x": {"layout": "spelled"}, "y": {"layout": "timm:resnet18"}}, base="hybrid")
+    assert outcome.derived["hybrid/x"] == SPELLED
+    assert settings(outcome, "hybrid/y") == {"layout": "timm:resnet18"}
     base = {"a": Layout("conv(expand=2) conv(expand=3)", name="a")}
     value = {"base": "a", "changes": {"x": {"replace": {"conv(expand=3)": "pool"}}}}
     assert str(make_ablations(value, base).derived["a/x"]) == "conv(expand=2) pool"
@@ -123,15 +123,15 @@ def test_designs_make_their_rows():
 
 def test_single_stages_where_they_change_anything():
     changes = {"no-attention": CHANGES["no-attention"], "thin": {"set": {"widths": 40}, "stages": [2, 3]}}
-    found = make_ablations({"base": "spelled", "changes": changes, "design": "stages"}, LAYOUTS)
-    assert found.ablations[0].names == (  # stages 3 and 4 have no key_only
+    outcome = make_ablations({"base": "spelled", "changes": changes, "design": "stages"}, LAYOUTS)
+    assert outcome.ablations[0].names == (  # stages 3 and 4 have no key_only
         "spelled",
         "spelled/no-attention@1",
         "spelled/no-attention@2",
         "spelled/thin@2",
         "spelled/thin@3",
     )
-    head, rows = found.ablations[0].table()
+    head, rows = outcome.ablations[0].table()
     assert head == ("layout", "no-attention", "thin")
     assert rows[0] == ("spelled", "", "")
     assert rows[2] == ("spelled/no-attention@2", "stage 2", "")
@@ -155,10 +155,10 @@ def test_several_ablations_share_layouts():
         "design": "full",
     }
     for value in ([first, second], {"one": first, "two": second}):
-        found = make_ablations(value, LAYOUTS)
-        assert found.mistakes == []
-        assert list(found.derived) == ["hybrid/a", "hybrid/b", "hybrid/a+b"]
-    assert [ablation.name for ablation in found.ablations] == ["one", "two"]
+        outcome = make_ablations(value, LAYOUTS)
+        assert outcome.mistakes == []
+        assert list(outcome.derived) == ["hybrid/a", "hybrid/b", "hybrid/a+b"]
+    assert [ablation.name for ablation in outcome.ablations] == ["one", "two"]
     second["changes"]["a"] = CHANGES["no-ratio"]
     assert mistakes([first, second]) == [
         ("another layout is called 'hybrid/a' already", (1, "changes", "a"), None)
@@ -281,25 +281,26 @@ def test_changes_of_different_arguments_go_together():
         "gate": {"arguments": {"key_only": {"gate": "global"}}},
         "gated": {"arguments": {"key_only": {"gate_proj": True}}},
     }
-    found = made(changes, "full")
-    assert found.mistakes == []
-    assert str(found.derived["hybrid/gate+gated"]) == "conv key_only(gate=global, gate_proj=true)"
+    outcome = made(changes, "full")
+    assert outcome.mistakes == []
+    assert str(outcome.derived["hybrid/gate+gated"]) == "conv key_only(gate=global, gate_proj=true)"
 
 
 def test_a_replacement_is_not_what_another_change_speaks_of():
     changes = {"no-attention": CHANGES["no-attention"], "kernel": {"arguments": {"conv": {"kernel": 5}}}}
-    found = made(changes, "full")
-    assert str(found.derived["hybrid/no-attention+kernel"]) == "conv(kernel=5) conv(expand=2)"
+    outcome = made(changes, "full")
+    assert str(outcome.derived["hybrid/no-attention+kernel"]) == "conv(kernel=5) conv(expand=2)"
 
 
 @settings_of_hypothesis(max_examples=20, deadline=None)
 @given(st.permutations(list(CHANGES)), st.sampled_from(["full", "half", "add-one", "cumulative"]))
 def test_the_order_of_changes_does_not_matter(order: list[str], design: Any):
     chosen = {name: CHANGES[name] for name in order}
-    found = make_ablations({"base": "hybrid", "changes": chosen, "design": design}, LAYOUTS, check=False)
+    outcome = make_ablations({"base": "hybrid", "changes": chosen, "design": design}, LAYOUTS, check=False)
     again = make_ablations({"base": "hybrid", "changes": CHANGES, "design": design}, LAYOUTS, check=False)
     by_set = {
-        frozenset(row.made): found.ablations[0].layouts[row.name("hybrid")] for row in found.ablations[0].rows
+        frozenset(row.made): outcome.ablations[0].layouts[row.name("hybrid")]
+        for row in outcome.ablations[0].rows
     }
     for row in again.ablations[0].rows:
         if frozenset(row.made) in by_set:
@@ -360,9 +361,9 @@ def test_the_schema_for_editors_knows_changes_and_designs():
         ablation: AblationValue = None
 
     schema = File.model_json_schema()
-    one = {"base": "a", "changes": {"x": {"arguments": {"conv": {"kernel": 7}}, "stages": [1]}}}
-    for value in (one, [one], {"first": one}):
+    item = {"base": "a", "changes": {"x": {"arguments": {"conv": {"kernel": 7}}, "stages": [1]}}}
+    for value in (item, [item], {"first": item}):
         jsonschema.validate({"ablation": value}, schema)
-    for wrong in ({"base": "a"}, {**one, "design": "halves"}, {**one, "changes": {"x": {"sets": {}}}}):
+    for wrong in ({"base": "a"}, {**item, "design": "halves"}, {**item, "changes": {"x": {"sets": {}}}}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({"ablation": wrong}, schema)

@@ -20,9 +20,9 @@ TRUE = {"x": 1.0, "y": -0.5, "z": 0.0}
 
 def ablation(design: str) -> Ablation:
     value = {"base": "b", "changes": CHANGES, "design": design}
-    found = make_ablations(value, {"b": BASE}, check=False)
-    assert found.mistakes == []
-    return found.ablations[0]
+    outcome = make_ablations(value, {"b": BASE}, check=False)
+    assert outcome.mistakes == []
+    return outcome.ablations[0]
 
 
 def true_value(made: tuple[str, ...]) -> float:
@@ -33,8 +33,8 @@ def accuracies(*designs: str, scatter: float = 0.1) -> dict[str, dict[int, float
     shift = np.random.default_rng(1).normal(0, 2, 6)
     out = {}
     for design in designs:
-        one = ablation(design)
-        for row, name in zip(one.rows, one.names, strict=True):
+        item = ablation(design)
+        for row, name in zip(item.rows, item.names, strict=True):
             random = np.random.default_rng([ord(letter) for letter in name])
             out[name] = {
                 seed: true_value(row.made) + shift[seed] + random.normal(0, scatter) for seed in range(6)
@@ -48,40 +48,40 @@ def by_change(rows: Any) -> dict[str, Any]:
 
 def test_leave_one_out_is_each_change_against_the_base():
     values = accuracies("leave-one-out")
-    found = by_change(measured_effects(ablation("leave-one-out"), values, 0.4))
-    assert list(found) == ["x", "y", "z"]
+    outcome = by_change(measured_effects(ablation("leave-one-out"), values, 0.4))
+    assert list(outcome) == ["x", "y", "z"]
     oracle = compare(values["b/x"], values["b"])
-    assert (found["x"].effect, found["x"].low, found["x"].p) == (oracle.mean, oracle.low, oracle.p)
-    assert [row.verdict for row in found.values()] == ["better", "worse", "equivalent"]
-    assert {row.kind for row in found.values()} == {"alone"}
-    assert found["x"].p_corrected > found["x"].p
-    assert found["x"].n == 6
+    assert (outcome["x"].effect, outcome["x"].low, outcome["x"].p) == (oracle.mean, oracle.low, oracle.p)
+    assert [row.verdict for row in outcome.values()] == ["better", "worse", "equivalent"]
+    assert {row.kind for row in outcome.values()} == {"alone"}
+    assert outcome["x"].p_corrected > outcome["x"].p
+    assert outcome["x"].n == 6
 
 
 def test_add_one_is_each_change_among_the_others():
-    found = by_change(measured_effects(ablation("add-one"), accuracies("add-one")))
-    assert found["x"].effect == pytest.approx(1.6, abs=0.2)
-    assert found["y"].effect == pytest.approx(0.1, abs=0.2)
-    assert found["z"].kind == "last"
+    outcome = by_change(measured_effects(ablation("add-one"), accuracies("add-one")))
+    assert outcome["x"].effect == pytest.approx(1.6, abs=0.2)
+    assert outcome["y"].effect == pytest.approx(0.1, abs=0.2)
+    assert outcome["z"].kind == "last"
 
 
 def test_where_the_two_disagree():
     values = accuracies("leave-one-out", "add-one")
-    found = by_change(disagreement_rows(ablation("leave-one-out"), ablation("add-one"), values))
-    assert found["x"].effect == pytest.approx(-0.6, abs=0.25)
-    assert found["x"].verdict == "worse"  # resolved
-    assert found["z"].verdict == "not resolved"
+    outcome = by_change(disagreement_rows(ablation("leave-one-out"), ablation("add-one"), values))
+    assert outcome["x"].effect == pytest.approx(-0.6, abs=0.25)
+    assert outcome["x"].verdict == "worse"  # resolved
+    assert outcome["z"].verdict == "not resolved"
     assert disagreement_rows(ablation("add-one"), ablation("add-one"), values) == ()
 
 
 def test_a_ladder_names_its_order():
-    found = measured_effects(ablation("cumulative"), accuracies("cumulative"))
-    assert [(row.change, row.note) for row in found] == [
+    outcome = measured_effects(ablation("cumulative"), accuracies("cumulative"))
+    assert [(row.change, row.note) for row in outcome] == [
         ("x", "first"),
         ("y", "after x"),
         ("z", "after x, y"),
     ]
-    assert found[1].effect == pytest.approx(0.1, abs=0.2)
+    assert outcome[1].effect == pytest.approx(0.1, abs=0.2)
 
 
 def test_factorials_give_main_effects_and_interactions():
@@ -99,10 +99,10 @@ def test_times_are_factors():
     values = {
         name: {i: math.exp(v / 10 - 8) for i, v in row.items()} for name, row in accuracies("full").items()
     }
-    one = ablation("leave-one-out")
-    found = measured_effects(one, values, ratio=True, lower_is_better=True)[0]
+    item = ablation("leave-one-out")
+    outcome = measured_effects(item, values, ratio=True, lower_is_better=True)[0]
     oracle = compare_ratios(values["b/x"], values["b"])
-    assert (found.effect, found.verdict) == (oracle.mean, "worse")
+    assert (outcome.effect, outcome.verdict) == (oracle.mean, "worse")
     main = measured_effects(ablation("full"), values, ratio=True, lower_is_better=True)[0]
     assert main.effect == pytest.approx(math.exp(0.13), rel=0.03)
     assert main.low < main.effect < main.high
@@ -110,25 +110,25 @@ def test_times_are_factors():
 
 @pytest.mark.parametrize("design", ["leave-one-out", "add-one", "cumulative", "full", "half"])
 def test_counted_effects_are_exact(design: str):
-    one = ablation(design)
-    values = {name: true_value(row.made) for row, name in zip(one.rows, one.names, strict=True)}
-    found = by_change(counted_effects(one, values, lower_is_better=False))
+    item = ablation(design)
+    values = {name: true_value(row.made) for row, name in zip(item.rows, item.names, strict=True)}
+    outcome = by_change(counted_effects(item, values, lower_is_better=False))
     expected = {"leave-one-out": 1.0, "add-one": 1.6, "cumulative": 1.0, "full": 1.3}
     if design in expected:
-        assert found["x"].effect == pytest.approx(expected[design])
-    assert found["x"].low == found["x"].high == found["x"].effect
-    assert math.isnan(found["x"].p)
-    assert found["x"].verdict == "better"
+        assert outcome["x"].effect == pytest.approx(expected[design])
+    assert outcome["x"].low == outcome["x"].high == outcome["x"].effect
+    assert math.isnan(outcome["x"].p)
+    assert outcome["x"].verdict == "better"
 
 
 def test_missing_layouts_are_not_resolved():
-    one = ablation("leave-one-out")
+    item = ablation("leave-one-out")
     values = accuracies("leave-one-out")
     del values["b/x"]
-    found = by_change(measured_effects(one, values))
-    assert (found["x"].n, found["x"].verdict) == (0, "not resolved")
-    assert found["x"].to_json()["effect"] is None
-    assert found["y"].verdict == "worse"
+    outcome = by_change(measured_effects(item, values))
+    assert (outcome["x"].n, outcome["x"].verdict) == (0, "not resolved")
+    assert outcome["x"].to_json()["effect"] is None
+    assert outcome["y"].verdict == "worse"
     assert measured_effects(ablation("full"), {}) == ()
-    assert [row.change for row in counted_effects(one, {"b": 1.0, "b/y": 2.0})] == ["y"]
+    assert [row.change for row in counted_effects(item, {"b": 1.0, "b/y": 2.0})] == ["y"]
     assert counted_effects(ablation("full"), {}) == ()

@@ -33,9 +33,9 @@ def test_lines_of_the_language():
     assert parse("accuracy of hybrid > accuracy of hybrid/no-attention") == Expectation(
         Term("accuracy", "hybrid"), ">", Term("accuracy", "hybrid/no-attention"), 0.0, "percent"
     )
-    found = parse("latency of hybrid at 448 < 1.2 * latency of hybrid/a+b@2 at 448px")
-    assert found.right == Term("latency", "hybrid/a+b@2", 448, 1.2)
-    assert found.terms == (found.left, found.right)
+    outcome = parse("latency of hybrid at 448 < 1.2 * latency of hybrid/a+b@2 at 448px")
+    assert outcome.right == Term("latency", "hybrid/a+b@2", 448, 1.2)
+    assert outcome.terms == (outcome.left, outcome.right)
     assert parse("latency of 'two words' at 448 px<= 0.5 s").right == Amount(500.0)
     assert parse("params of hybrid <= 3.4M").right == Amount(3.4e6)
     assert parse("512 MiB > memory of 3x3").left == Amount(2.0**29)
@@ -86,7 +86,7 @@ def test_mistakes_of_a_list_have_their_path():
     lines = ["params of hybrid < 3M", 3, "params of hybird < 3M", "params  of hybrid < 3000k"]
     parsed, mistakes = expectation_mistakes(lines, QUANTITIES, LAYOUTS)
     assert len(parsed) == 2
-    assert [(one.path, one.offset) for one in mistakes] == [((1,), None), ((2,), 10), ((3,), None)]
+    assert [(item.path, item.offset) for item in mistakes] == [((1,), None), ((2,), 10), ((3,), None)]
     assert "twice" in mistakes[-1].message
     assert expectation_mistakes("x", QUANTITIES)[1][0].path == ()
 
@@ -125,10 +125,10 @@ WORDS = ["accuracy", "of", "hybrid", "at", "3", ">", "<", "=", "by", "within", "
 
 @given(st.text() | st.lists(st.sampled_from(WORDS)).map(" ".join))
 def test_any_text_parses_or_has_a_place(text: str):
-    found, mistakes = expectation_mistakes([text], QUANTITIES, LAYOUTS)
-    assert len(found) + len(mistakes) == 1
+    outcome, mistakes = expectation_mistakes([text], QUANTITIES, LAYOUTS)
+    assert len(outcome) + len(mistakes) == 1
     assert all(0 <= (mistake.offset or 0) <= len(text) for mistake in mistakes)
-    assert all(parse(str(expectation)) == expectation for expectation in found)
+    assert all(parse(str(expectation)) == expectation for expectation in outcome)
 
 
 def decide(line: str, left: Evidence | None, right: Evidence | None = None) -> Judgement:
@@ -152,10 +152,10 @@ def sample(mean: float, scatter: float = 0.1, seeds: int = 5, seed: int = 0) -> 
 
 def test_seeds_are_paired():
     a, b = sample(91, seed=1), sample(90, seed=2)
-    found = decide("accuracy of hybrid > accuracy of 3x3", a, b)
+    outcome = decide("accuracy of hybrid > accuracy of 3x3", a, b)
     oracle = stats.ttest_rel(list(a.values()), list(b.values())).confidence_interval()
-    assert (found.low, found.high) == pytest.approx((oracle.low, oracle.high))
-    assert (found.status, found.pairs) == ("held", 5)
+    assert (outcome.low, outcome.high) == pytest.approx((oracle.low, oracle.high))
+    assert (outcome.status, outcome.pairs) == ("held", 5)
     assert decide("accuracy of hybrid < accuracy of 3x3", a, b).status == "failed"
     assert decide("accuracy of hybrid > accuracy of 3x3 by 0.5", a, b).status == "held"
     assert decide("accuracy of hybrid > accuracy of 3x3 by 1.0", a, b).status == "not resolved"
@@ -169,11 +169,11 @@ def test_seeds_are_paired():
 
 def test_times_are_ratios():
     a, b = sample(5.0, seed=1), sample(10.0, seed=2)
-    found = decide("latency of hybrid < 0.6 * latency of 3x3", a, b)
+    outcome = decide("latency of hybrid < 0.6 * latency of 3x3", a, b)
     logs = np.log(list(a.values())) - np.log(0.6 * np.array(list(b.values())))
-    assert found.ratio
-    assert found.gap == pytest.approx(math.exp(logs.mean()))
-    assert found.status == "held"
+    assert outcome.ratio
+    assert outcome.gap == pytest.approx(math.exp(logs.mean()))
+    assert outcome.status == "held"
     assert decide("latency of hybrid < 0.4 * latency of 3x3", a, b).status == "failed"
     assert decide("latency of hybrid < 0.5 * latency of 3x3", a, b).status == "not resolved"
     by = decide("latency of hybrid < latency of 3x3 by 4 ms", a, b)
@@ -184,9 +184,9 @@ def test_times_are_ratios():
 
 def test_intervals_alone():
     a, b = Interval(91.0, 90.8, 91.2), Interval(90.0, 89.7, 90.3)
-    found = decide("accuracy of hybrid > accuracy of 3x3", a, b)
-    assert (found.low, found.high) == pytest.approx((1 - math.hypot(0.2, 0.3), 1 + math.hypot(0.2, 0.3)))
-    assert found.status == "held"
+    outcome = decide("accuracy of hybrid > accuracy of 3x3", a, b)
+    assert (outcome.low, outcome.high) == pytest.approx((1 - math.hypot(0.2, 0.3), 1 + math.hypot(0.2, 0.3)))
+    assert outcome.status == "held"
     assert decide("accuracy of hybrid > accuracy of 3x3 by 0.9", a, b).status == "not resolved"
     assert decide("accuracy of hybrid > accuracy of 3x3 by 1.5", a, b).status == "failed"
     mixed = decide("accuracy of hybrid > accuracy of 3x3", a, sample(90))
@@ -211,22 +211,22 @@ def test_intervals_alone():
     ],
 )
 def test_what_decides_nothing_says_why(left: Any, right: Any, note: str):
-    found = decide("accuracy of hybrid > accuracy of 3x3", left, right)
-    assert found.status == "not resolved"
-    assert note in found.note
-    assert found.to_json()["low"] is None
+    outcome = decide("accuracy of hybrid > accuracy of 3x3", left, right)
+    assert outcome.status == "not resolved"
+    assert note in outcome.note
+    assert outcome.to_json()["low"] is None
 
 
 def test_a_true_equality_is_called_held_in_at_most_5_percent_of_studies():
     """`>` of equal layouts: held in at most 2.5 %, and as often failed."""
     held = failed = 0
     for study in range(2000):
-        found = decide(
+        outcome = decide(
             "accuracy of hybrid > accuracy of 3x3",
             sample(90, 0.2, 4, study),
             sample(90, 0.2, 4, 9000 + study),
         )
-        held += found.status == "held"
-        failed += found.status == "failed"
+        held += outcome.status == "held"
+        failed += outcome.status == "failed"
     assert held / 2000 < 0.032
     assert failed / 2000 < 0.032
