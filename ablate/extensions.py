@@ -1,4 +1,4 @@
-"""A user's own files: blocks, measurements, data sets, tables, executors. They are run when they are imported.
+"""A user's own files: blocks, measurements, data sets, tables, executors. Importing runs them.
 
 A file is imported under a name made of its path, once a process. `probe` imports it first in a process of its
 own, so that a file that exits, loops or crashes does so there.

@@ -1,4 +1,4 @@
-"""`Quantity`: a number that is printed, defined once. Every table, figure, axis, objective and bound reads it here.
+"""`Quantity`: a number that is printed, defined once, for every table, figure, axis, objective and bound.
 
 A measurement declares its quantities beside its values; `ablate.measurements.register` finds them by name.
 """
@@ -71,8 +71,8 @@ def predicted_peak(kernel: str, mode: str) -> Quantity:
         f"{mode}_peak_{kernel}",
         f"{mode.capitalize()} peak, {kernel}",
         "MiB",
-        f"Most bytes alive at once above the weights and the input, predicted by following every storage; {how}; "
-        f"{step}.",
+        "Most bytes alive at once above the weights and the input, predicted by following every storage; "
+        f"{how}; {step}.",
         f"memory.{kernel}.{mode}_peak",
         column=f"{mode}_peak_{kernel}_bytes",
         scale=MEBI,

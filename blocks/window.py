@@ -79,7 +79,8 @@ class WindowAttention(nn.Module):
         # On a CPU no fused kernel has a gradient for the bias. The explicit product that would be taken asks
         # of every row whether it is empty, which costs a tenth of the training step; here none is.
         scores = ((q * self.head_dim**-0.5) @ k.transpose(-1, -2)).add_(bias)
-        return (scores.softmax(-1).to(v.dtype) @ v).view(shape)
+        mixed: Tensor = scores.softmax(-1).to(v.dtype) @ v
+        return mixed.view(shape)
 
     def _bias(self) -> Tensor:
         """The bias of every pair (i, j) of a window's tokens, `(h, L, L)`: the table at offset i - j."""

@@ -145,7 +145,7 @@ def search(
     timeout: Timeout = None,
     executor: ExecutorName = "local",
 ) -> None:
-    """Search for layouts with Optuna, within bounds that are checked by exact cost before anything is trained.
+    """Search for layouts with Optuna, within bounds checked by exact cost before anything is trained.
 
     A search that was stopped goes on where it was. Exits with 1 when no layout kept to the bounds.
 

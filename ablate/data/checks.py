@@ -35,7 +35,7 @@ def _trouble(text: str) -> AblateError | None:
 
 
 def inspect_settings(settings: Any) -> str:
-    """What the data set is, in a line, from a look at its files. Raises `AblateError` when it is not usable."""
+    """What the data set is, from a look at its files. Raises `AblateError` when it is not usable."""
     summary = inspect(settings.dataset, data_dir=settings.data_dir)
     sizes = ", ".join(f"{count:,} {split}" for split, count in summary.images.items())
     least = f", {summary.per_class[0]:,} to {summary.per_class[1]:,} a class" if summary.per_class else ""

@@ -260,12 +260,13 @@ QUANTITIES = (
         column="training_images_per_second", better="higher", repeats=True,
     ),
     _extra(
-        "balanced_accuracy", "Balanced accuracy", "Mean over the classes of the share of their test images that are "
-        "answered right.", "balanced",
+        "balanced_accuracy", "Balanced accuracy",
+        "Mean over the classes of the share of their test images that are answered right.", "balanced",
     ),
     _extra("ema_accuracy", "Top-1, EMA", "Top-1 of the running mean of the weights.", "ema_top1"),
     _extra(
-        "flip_accuracy", "Top-1, flipped", "Top-1 of the mean of the logits of an image and its mirror image.",
+        "flip_accuracy", "Top-1, flipped",
+        "Top-1 of the mean of the logits of an image and its mirror image.",
         "flip_top1",
     ),
     _extra(
@@ -277,8 +278,9 @@ QUANTITIES = (
         lambda values: _mean(values.at_resolution),
     ),
     _extra(
-        "shape_bias", "Shape bias", "Of images whose outline and texture disagree: the share of the outline among "
-        "the answers that name either.", "shape_bias",
+        "shape_bias", "Shape bias",
+        "Of images whose outline and texture disagree: the share of the outline among the answers that name "
+        "either.", "shape_bias",
     ),
     Quantity(
         "core_seconds", "Training time", "core-s", "Processor time of the training loop in all threads.",

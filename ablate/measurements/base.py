@@ -1,4 +1,4 @@
-"""What a measurement declares, in one file: settings, conditions, values, quantities, runner, place of work."""
+"""What a measurement declares, in one file: settings, conditions, values, quantities, runner, place."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Memory(Model):
 
 
 class MemoryCondition(Model):
-    """One step of one batch with one attention kernel; measured on `device`, or only predicted without one."""
+    """One step of one batch with one attention kernel; only predicted where there is no `device`."""
 
     resolution: Pixels
     mode: Mode

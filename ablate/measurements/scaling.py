@@ -143,8 +143,8 @@ def _roofline(values: ScalingValues) -> float | None:
 QUANTITIES = (
     Quantity(
         "roofline_ms", "Roofline time", "ms",
-        "The least time that the machine's measured peak allows for one batch at the first resolution that is "
-        "timed: the sum over parts of max(MACs / peak arithmetic, bytes / peak bandwidth).",
+        "The least time that the machine's measured peak allows for one batch at the first timed resolution: "
+        " the sum over parts of max(MACs / peak arithmetic, bytes / peak bandwidth).",
         _roofline, stored="ms", listed=False,
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Cells of tables: a quantity of a record, a latency, a ratio, an accuracy, each with its error or its reason."""
+"""Cells of tables: a quantity of a record, a ratio, an accuracy, each with its error or its reason."""
 
 from __future__ import annotations
 

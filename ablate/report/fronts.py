@@ -1,4 +1,4 @@
-"""The Pareto front of a search's trials, and the axes that its quantities are shown on. The only front there is."""
+"""The Pareto front of a search's trials, and the axes that its quantities are shown on."""
 
 from __future__ import annotations
 

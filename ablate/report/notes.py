@@ -88,7 +88,7 @@ def kernel_note(results: Results) -> str | None:
 
 
 def caveats(results: Results) -> list[str]:
-    """What the blocks of the study's layouts say about themselves; of older ledgers, by the layouts' words."""
+    """What the study's blocks say about themselves; of older ledgers, by the layouts' words."""
     if results.fact.caveats:
         return list(results.fact.caveats)
     texts = [f"{name} {text}".lower() for name, text in results.texts.items()]

@@ -72,7 +72,7 @@ class MatchRecord:
 
 @dataclass(frozen=True)
 class MatchFact(Fact):
-    """The layouts that were brought to one budget: what changed, and their settings, worked out from `key`."""
+    """The layouts that were brought to one budget: what changed, and their settings, from `key`."""
 
     name: ClassVar[str] = "matches"
 

@@ -1,7 +1,7 @@
 """Layouts of one condition that are run together, in several fresh processes of one host.
 
-A layout that fails is left out from there on. Where a whole process dies, each layout is tried alone, the guilty
-one is the failed one, and the process is run again without it.
+A layout that fails is left out from there on. Where a whole process dies, each layout is tried alone, the
+guilty one is the failed one, and the process is run again without it.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def cell_key(study: Study, entry: AnyMeasurement, name: str, shared: str) -> str
 
 
 def condition_key(entry: AnyMeasurement, condition: Model) -> str:
-    """The part of a key that all layouts share: the protocol, the code that measures, versions, the device."""
+    """The part of a key that all layouts share: protocol, code that measures, versions, device."""
     return digest(condition_ingredients(entry, condition))
 
 

@@ -19,7 +19,7 @@ NAME = ".lock"
 
 @contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process. Raises `AblateError` with the other one's pid and host when it is taken.
+    """Hold the folder for this process. Raises `AblateError` with the holder's pid and host when it is taken.
 
     The lock belongs to the open file, so it is gone when its process is, however that ended; the file stays.
     """

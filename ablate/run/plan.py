@@ -28,8 +28,8 @@ def plan(study: Study) -> list[Cell]:
             total += len(scope.layouts)
             if total > MOST_CELLS:
                 raise AblateError(
-                    f"the study has more than {MOST_CELLS:,} cells: {len(scope.layouts):,} layouts under too many "
-                    "conditions; measure fewer resolutions or seeds"
+                    f"the study has more than {MOST_CELLS:,} cells: {len(scope.layouts):,} layouts under too "
+                    "many conditions; measure fewer resolutions or seeds"
                 )
             planned.append((entry, condition))
     cells = []

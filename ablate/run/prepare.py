@@ -24,7 +24,7 @@ _FORMULAS = "ablate.runners.formulas:run"
 
 
 def matched(study: Study, executor: Executor, ledger: Ledger | None = None) -> Study:
-    """The study with its layouts brought to one budget, where it says `match`; what changed goes into the ledger.
+    """The study with its layouts at one budget, where it says `match`; what changed goes into the ledger.
 
     Raises `LayoutError` with every layout that cannot meet the budget, and the nearest sizes it can have.
     """

@@ -1,12 +1,12 @@
 """The child process that measures.
 
-As a server (`--channel FD`): one JSON job a line on stdin, one JSON message a line on the channel. Every message
-names the job and the process that it comes from: `ready`, `started`, `progress` with a fraction, and `done` with
-the outcome. As a command (`--job FILE --out FILE`): one job from a file, its outcome to a file.
+As a server (`--channel FD`): one JSON job a line on stdin, one JSON message a line on the channel. Every
+message names the job and the process that it comes from: `ready`, `started`, `progress` with a fraction, and
+`done` with the outcome. As a command (`--job FILE --out FILE`): one job from a file, its outcome to a file.
 
-Whatever the libraries print goes to stderr. The parent fixes the threads and the allocator's thresholds in the
-environment before this file imports torch. When stdin closes, the parent is gone: the process ends at once with
-all of its children, in the middle of a job too.
+Whatever the libraries print goes to stderr. The parent fixes the threads and the allocator's thresholds in
+the environment before this file imports torch. When stdin closes, the parent is gone: the process ends at
+once with all of its children, in the middle of a job too.
 """
 
 from __future__ import annotations

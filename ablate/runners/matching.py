@@ -12,7 +12,7 @@ from ablate.study.study import Match
 
 
 def run(task: Task[Any], progress: Progress) -> dict[str, Any]:
-    """The matched layouts' settings, what changed of each, and the problems of those that cannot be matched."""
+    """The matched layouts' settings, what changed of each, and the problems of those that cannot be."""
     condition = task.condition
     size = Input(resolution=condition["resolution"], channels=task.channels, classes=task.classes)
     match = Match.model_validate(condition["match"])

@@ -41,7 +41,7 @@ def space_mistakes(given: Any, defaults: dict[str, Any], check: bool) -> list[Mi
 
 
 def unmeasured_goals(search: Search, measure: Model) -> list[Mistake]:
-    """A mistake for each objective and constraint on a quantity that the study does not say how to measure."""
+    """A mistake for each objective and bound on a quantity that the study does not say how to measure."""
     asked = settings_of(measure)
     goals = {
         **{("objectives", i): goal.metric for i, goal in enumerate(search.objectives)},

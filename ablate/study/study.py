@@ -142,8 +142,8 @@ class StudyFile(Model):
     search: Search | None = Field(default=None, description="A search over layouts, run by `ablate search`.")
     extensions: tuple[Text, ...] = Field(
         default=(),
-        description="Your own Python files with blocks, measurements, data sets, tables or executors, relative to "
-        "this file. They are run.",
+        description="Your own Python files with blocks, measurements, data sets, tables or executors, "
+        "relative to this file. They are run.",
     )
     blocks: tuple[Text, ...] = Field(default=(), description="Another word for `extensions`.")
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from ablate.run.cell import Outcome
+from ablate.run.formulas import block_calls, formula_rows, keep_formulas
+from ablate.run.peak import FACT, machine_peak
 
 from ablate.cost import layout_cost
 from ablate.errors import LayoutError
-from ablate.run.cell import Outcome
 from ablate.run.execute import run_study
-from ablate.run.formulas import block_calls, formula_rows, keep_formulas
 from ablate.run.ledger import Ledger
-from ablate.run.peak import FACT, machine_peak
 from ablate.run.plan import plan
 from ablate.study.load import load_study
 from ablate.study.study import Study

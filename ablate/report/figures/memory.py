@@ -1,4 +1,4 @@
-"""Predicted peak memory against the resolution, a panel per mode; fused solid, math dashed, measured crosses."""
+"""Predicted peak memory against the resolution: fused solid, math dashed, measured crosses."""
 
 from __future__ import annotations
 

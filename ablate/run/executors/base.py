@@ -24,8 +24,8 @@ def unwatched(job: Job, fraction: float) -> None:
 
 @dataclass(frozen=True)
 class Setup:
-    """What every executor is made from: `workers` side by side (default: its own choice), the `timeout` of one
-    cell in seconds, the study's `folder`, and `options` as the command line gave them."""
+    """What every executor is made from: `workers` side by side (default: its own choice), the `timeout` of
+    one cell in seconds, the study's `folder`, and `options` as the command line gave them."""
 
     workers: int | None = None
     timeout: float | None = None

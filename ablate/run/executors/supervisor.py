@@ -22,7 +22,7 @@ STALL_SECONDS = 1800.0
 
 
 class Worker:
-    """One child process, the leader of a group of its own. It is started by the first job that it is given."""
+    """One child process, the leader of a group of its own, started by the first job that it is given."""
 
     def __init__(self, threads: int, timeout: float | None):
         self.threads, self.timeout = threads, timeout
