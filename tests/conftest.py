@@ -16,8 +16,11 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from ablate.cli import main
+from ablate.data import register as data_sets
 from ablate.measurements import register
+from ablate.report import register as shown
 from ablate.run import closure, keys
+from ablate.run.executors import base as executors
 from blocks import registry
 
 ITS = {"its_scale"}  # helper modules of user files that tests write
@@ -86,15 +89,21 @@ def fresh_blocks() -> Iterator[Callable[[], None]]:
     registry.names("mixer")  # the shipped ones are there now
     before = dict(registry._entries)
     register.measurements()
-    measured = dict(register._measurements)
+    data_sets.entries()
+    executors.executor_names()
+    others = (register._measurements, data_sets._entries, executors._executors, shown._tables, shown._figures)
+    shown.table_entries()
+    shown.figure_entries()
+    kept = [dict(entries) for entries in others]
 
     def forget() -> None:
         registry._entries.clear()
         registry._entries.update(before)
         closure.forget()
         keys.forget()
-        register._measurements.clear()
-        register._measurements.update(measured)
+        for entries, known in zip(others, kept, strict=True):
+            entries.clear()
+            entries.update(known)  # type: ignore[arg-type]
         for name in [name for name in sys.modules if name.startswith("ablate_user_") or name in ITS]:
             del sys.modules[name]
 

@@ -1,7 +1,7 @@
 """The register of tables and figures: one file each in `tables/` and `figures/`, or in a user's own file.
 
-A table is a function `Results -> Table | None`, a figure a function `Results -> Drawn | None`; None means that
-the study has no data for it.
+A table is a function `Results -> Table | None`, a figure a function `Results -> Drawn | None`; None means
+that the study has no data for it.
 """
 
 from __future__ import annotations
