@@ -4,6 +4,7 @@ from ablate.cost.count import Count, Tally, count
 from ablate.cost.formula.find import Formula, formulas
 from ablate.cost.formula.latex import complexity_table_latex
 from ablate.cost.layouts import LayoutCost, Row, layout_cost
+from ablate.cost.memory.predict import Prediction, predict_memory
 from ablate.cost.memory.trace import Memory, trace_memory
 from ablate.cost.operators.kernel import KERNELS, Kernel, attention_kernel, device_kernel
 from ablate.cost.operators.rules import register_macs
@@ -19,6 +20,7 @@ __all__ = [
     "MachinePeak",
     "Memory",
     "PartCost",
+    "Prediction",
     "Row",
     "Tally",
     "arithmetic_intensity",
@@ -30,6 +32,7 @@ __all__ = [
     "layout_cost",
     "machine_peak",
     "part_cost",
+    "predict_memory",
     "register_macs",
     "roofline_seconds",
     "trace_memory",

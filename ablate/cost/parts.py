@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TypeVar
 
 import torch
 from torch import nn
 
-from ablate.cost.count import CountingMode, Tally, run_pass
+from ablate.cost.count import CountingMode, Tally, as_before, run_pass
 from ablate.cost.memory.links import (
     Border,
     InferenceTrace,
@@ -23,6 +24,7 @@ from ablate.cost.memory.trace import Memory, module_tensors, storage_bytes, trac
 from ablate.cost.operators.kernel import Kernel
 from ablate.model import Part, build_part
 
+Result = TypeVar("Result")
 _REMEMBERED = 1 << 16  # costs are small; modules are not, so that fewer of them are kept
 _MODULES = 256
 
@@ -37,6 +39,7 @@ class PartCost(Tally):
     params: int = 0
     weight_bytes: int = 0  # parameters and buffers
     uncounted: tuple[str, ...] = ()
+    ran_on: str = "meta"  # "cpu" where the part looks at values
 
     @property
     def training_macs(self) -> int:
@@ -99,17 +102,31 @@ def forget() -> None:
 
 
 @lru_cache(_MODULES)
-def _module(part: Part) -> nn.Module:
-    with torch.device("meta"):
+def _module(part: Part, device: str = "meta") -> nn.Module:
+    with torch.device(device):
         module = build_part(part)
     return module.to(memory_format=torch.channels_last)
 
 
+def _run(part: Part, trace: Callable[[nn.Module, str], Result]) -> tuple[Result, str]:
+    """Run a part on `meta`, or on the CPU with its first weights if it looks at values; and where it ran."""
+    try:
+        return trace(_module(part), "meta"), "meta"
+    except Exception:  # a user's block raises what it likes
+        with as_before():
+            return trace(_module(part, "cpu"), "cpu"), "cpu"
+
+
 @lru_cache(_REMEMBERED)
 def _count(part: Part, given: Border) -> PartCost:
-    module = _module(part).eval()
     mode = CountingMode()
-    out = run_pass(mode, module, given.make(), False, "fused")
+
+    def trace(module: nn.Module, device: str) -> tuple[nn.Module, torch.Tensor]:
+        nonlocal mode
+        mode = CountingMode()
+        return module, run_pass(mode, module.eval(), given.make(device), False, "fused")
+
+    (module, out), ran_on = _run(part, trace)
     return PartCost(
         **vars(mode.total),
         part=part,
@@ -118,28 +135,31 @@ def _count(part: Part, given: Border) -> PartCost:
         params=sum(parameter.numel() for parameter in module.parameters()),
         weight_bytes=storage_bytes(module_tensors(module)),
         uncounted=tuple(sorted(mode.uncounted)),
+        ran_on=ran_on,
     )
 
 
 @lru_cache(_REMEMBERED)
 def _training_macs(part: Part, given: Border, first: bool) -> int:
-    module = _module(part).train()
-    mode = CountingMode()
-    run_pass(mode, module, given.make().requires_grad_(not first), True, "fused")
-    module.zero_grad(set_to_none=True)
-    return mode.total.macs
+    def trace(module: nn.Module, device: str) -> int:
+        mode = CountingMode()
+        run_pass(mode, module.train(), given.make(device).requires_grad_(not first), True, "fused")
+        module.zero_grad(set_to_none=True)
+        return mode.total.macs
+
+    return _run(part, trace)[0]
 
 
 @lru_cache(_REMEMBERED)
 def _inference_trace(part: Part, given: Border, kernel: Kernel) -> InferenceTrace:
-    return trace_inference_link(_module(part), given, kernel)
+    return _run(part, lambda module, _: trace_inference_link(module, given, kernel))[0]
 
 
 @lru_cache(_REMEMBERED)
 def _training_trace(
     part: Part, given: Border, gradient: Border, kernel: Kernel, first: bool
 ) -> TrainingTrace:
-    return trace_training_link(_module(part), given, gradient, kernel, first=first)
+    return _run(part, lambda module, _: trace_training_link(module, given, gradient, kernel, first=first))[0]
 
 
 @lru_cache(_REMEMBERED)

@@ -53,12 +53,12 @@ class Border:
         """The border that this tensor is."""
         return cls(tuple(tensor.shape), tensor.stride(), tensor.untyped_storage().nbytes(), tensor.dtype)
 
-    def make(self) -> torch.Tensor:
-        """Such a tensor on `meta`: the same bytes behind it, also where it is a view of more."""
-        tensor = torch.empty_strided(self.size, self.strides, device="meta", dtype=self.dtype)
+    def make(self, device: str = "meta") -> torch.Tensor:
+        """Such a tensor (of zeros, on a real device): the same bytes behind it, also where it is a view."""
+        tensor = torch.empty_strided(self.size, self.strides, device=device, dtype=self.dtype)
         if tensor.untyped_storage().nbytes() == self.bytes:
-            return tensor
-        flat = torch.empty(self.bytes // self.dtype.itemsize, device="meta", dtype=self.dtype)
+            return tensor.zero_() if device != "meta" else tensor
+        flat = torch.zeros(self.bytes // self.dtype.itemsize, device=device, dtype=self.dtype)
         return flat.as_strided(self.size, self.strides)
 
 
@@ -98,7 +98,7 @@ class _Source(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, token: torch.Tensor, border: Border, seen: list[Border]) -> torch.Tensor:
         ctx.seen = seen
-        return border.make()
+        return border.make(token.device.type)
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[None, None, None]:
@@ -112,18 +112,18 @@ class _Emit(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, output: torch.Tensor, gradient: Border) -> torch.Tensor:
-        ctx.gradient = gradient
-        return torch.empty((), device="meta")
+        ctx.gradient, ctx.device = gradient, output.device.type
+        return torch.empty((), device=output.device)
 
     @staticmethod
     def backward(ctx: Any, _: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return ctx.gradient.make(), None
+        return ctx.gradient.make(ctx.device), None
 
 
 def trace_inference_link(link: nn.Module, given: Border, kernel: Kernel) -> InferenceTrace:
-    """Trace a link on `meta` in evaluation mode for an input like `given`."""
+    """Trace a link, on `meta` or where its weights are, in evaluation mode for an input like `given`."""
     link.eval()
-    x = given.make()
+    x = given.make(_device(link))
     tracker = StorageTracker([*module_tensors(link), x])
     with torch.no_grad(), attention_kernel(kernel), eager(), tracker:
         out = link(x)
@@ -133,16 +133,17 @@ def trace_inference_link(link: nn.Module, given: Border, kernel: Kernel) -> Infe
 def trace_training_link(
     link: nn.Module, given: Border, gradient: Border, kernel: Kernel, *, first: bool
 ) -> TrainingTrace:
-    """Trace forward and backward pass of a link on `meta` in training mode.
+    """Trace forward and backward pass of a link, on `meta` or where its weights are, in training mode.
 
     `gradient` is the gradient that arrives at the output. The input of the `first` link is the network's own:
     it needs no gradient and is nowhere counted.
     """
     link.train()
     seen: list[Border] = []
-    token = torch.empty((), device="meta", requires_grad=not first)
-    seed = torch.empty((), device="meta")
-    image = given.make()
+    device = _device(link)
+    token = torch.zeros((), device=device, requires_grad=not first)
+    seed = torch.zeros((), device=device)
+    image = given.make(device)
     tracker = StorageTracker([*module_tensors(link), image])
     with torch.enable_grad(), attention_kernel(kernel), eager(), single_values(), tracker:
         x = image if first else _Source.apply(token, given, seen)
@@ -246,6 +247,10 @@ def trace_optimizer(link: nn.Module, before: int = 0, optimizer: OptimizerFactor
         tracker.peak - state,
         own[-1].numel(),
     )
+
+
+def _device(link: nn.Module) -> str:
+    return next((tensor.device.type for tensor in module_tensors(link)), "meta")
 
 
 def _same_storage(one: torch.Tensor, other: torch.Tensor) -> bool:
