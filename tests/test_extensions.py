@@ -97,7 +97,8 @@ def brightness_table(results):
         return None
     wanted = quantity("brightness")
     rows = tuple((Cell(record.layout), measured(record, wanted)) for record in planned)
-    raw = pd.DataFrame([{"layout": r.layout, "grey": r.at("grey"), "mean": stored(r, wanted)} for r in planned])
+    values = [(record.layout, record.at("grey"), stored(record, wanted)) for record in planned]
+    raw = pd.DataFrame(values, columns=["layout", "grey", "mean"])
     columns = (Column("Layout", left=True), Column(wanted.title))
     return Table("brightness", "Brightness", "Of a grey image.", columns, rows, raw)
 '''

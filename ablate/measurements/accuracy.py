@@ -94,7 +94,7 @@ class AccuracyProtocol(Model):
         return self.model_copy(update=changes)
 
 
-class _OnImages(AccuracyProtocol):
+class OnImages(AccuracyProtocol):
     """What is trained on; a study that names no budget trains for five epochs."""
 
     dataset: Text = Field(
@@ -119,7 +119,7 @@ class _OnImages(AccuracyProtocol):
         return given
 
 
-class Accuracy(_OnImages):
+class Accuracy(OnImages):
     """Top-1 accuracy after a short schedule, over several seeds."""
 
     seeds: Annotated[Count, Field(le=MOST_SEEDS)] = Field(
@@ -127,7 +127,7 @@ class Accuracy(_OnImages):
     )
 
 
-class AccuracyCondition(_OnImages):
+class AccuracyCondition(OnImages):
     """One training run."""
 
     seed: Annotated[int, Field(ge=0)] = 0
@@ -203,7 +203,7 @@ class AccuracyValues(Values):
 
 
 def _conditions(settings: Accuracy, scope: Scope) -> Iterator[AccuracyCondition]:
-    shared = {name: getattr(settings, name) for name in _OnImages.model_fields if name != "seed"}
+    shared = {name: getattr(settings, name) for name in OnImages.model_fields if name != "seed"}
     for seed in range(settings.seeds):
         yield AccuracyCondition(seed=seed, **shared)
 

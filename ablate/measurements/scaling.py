@@ -125,7 +125,7 @@ def _complete(settings: Scaling | None, others: Mapping[str, Model]) -> Scaling 
     return settings.model_copy(
         update={
             "timed_resolutions": timed.resolutions,
-            "timed_batch": timed.batch,
+            "timed_batch": timed.batch if isinstance(timed.batch, int) else 1,
             "device": timed.device,
             "threads": timed.threads,
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, Strict, StrictBool, model_validator
 
@@ -15,11 +15,22 @@ from ablate.measurements.register import register
 from ablate.measurements.values import Values
 from ablate.quantities import Quantity
 
+_PRESETS: dict[Any, dict[str, Any]] = {
+    "quick": {"processes": 3, "rounds": 2},
+    "paper": {"processes": 7, "rounds": 5, "seconds": 2.0},
+}
+
 
 class ThroughputProtocol(Model):
     """How latency is measured; the same for every condition of a study."""
 
-    batch: Count = Field(default=32, description="Images in a batch.")
+    preset: Literal["quick", "usual", "paper"] = Field(
+        default="usual", description="quick: 3 processes, 2 rounds; paper: 7 processes, 5 rounds, 2 seconds."
+    )
+    batch: Count | Literal["largest"] = Field(
+        default=32,
+        description="Images in a batch; largest: the largest power of two that all layouts can take.",
+    )
     processes: Count = Field(
         default=5, description="Fresh worker processes; the error bar is the spread between them."
     )
@@ -40,6 +51,12 @@ class ThroughputProtocol(Model):
         default=2, description="Of them, calls at the block's start that are not counted."
     )
     device: Device = Field(default="auto", description="cpu, cuda, cuda:1, or auto: CUDA where there is one.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset(cls, given: Any) -> Any:
+        """What a preset says, where the file does not say otherwise."""
+        return _PRESETS.get(given.get("preset"), {}) | given if isinstance(given, dict) else given
 
     @model_validator(mode="after")
     def _some_calls_count(self) -> Self:
@@ -95,6 +112,7 @@ class ThroughputValues(Values):
     note: str = ""
     samples: tuple[tuple[tuple[float, ...], ...], ...] = ()  # seconds, [process][round][call]
     process_ratios: tuple[float, ...] = ()  # to the baseline, one a process
+    batch: int | None = None  # images in the batch that was timed
 
 
 def _conditions(settings: Throughput, scope: Scope) -> Iterator[ThroughputCondition]:

@@ -121,6 +121,7 @@ def _result(
         note="; ".join(notes),
         samples=tuple(tuple(tuple(samples[name]) for samples in process.rounds) for process in processes),
         process_ratios=ratios,
+        batch=processes[0].batch,
     )
 
 

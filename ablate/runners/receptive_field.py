@@ -6,24 +6,31 @@ W. Luo et al., Understanding the effective receptive field in deep convolutional
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ablate.data import load
 from ablate.data.dataset import Dataset
 from ablate.data.splits import DrawnSplit
 from ablate.errors import AblateError
 from ablate.measurements.accuracy import AccuracyProtocol
+from ablate.measurements.base import Progress, Task
+from ablate.measurements.receptive_field import (
+    ReceptiveFieldCondition,
+    ReceptiveFieldValues,
+    Share,
+    StageField,
+)
 from ablate.model import Backbone
 from ablate.runners.accuracy import train
 from ablate.runners.accuracy_testing import Judge
 from ablate.runners.accuracy_training import OnStep
 from ablate.runners.accuracy_weights import paired
-from ablate.runners.token_head import TokenClassifier
+from ablate.runners.token_head import TokenClassifier, network_for
 from ablate.statistics.seeds import summarize
 
 MAP_SIDE = 64
@@ -31,63 +38,23 @@ MAP_SIDE = 64
 BATCH = 8
 
 
-@dataclass(frozen=True)
-class Share:
-    """The smallest part of the image's area that holds a part of the gradient, in percent: the mean over
-    images with its 95 % interval of Student's t, `None` for one image."""
-
-    mean: float
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True)
-class StageField:
-    """The field of the centre of one stage's output.
-
-    `half` and `most` are the shares of the area that hold 50 % and 95 % of the gradient. `picture` is the
-    mean over images of the gradient, each image's adding up to 1, at `MAP_SIDE` pixels at most: rows of
-    values whose sum is 1.
-    """
-
-    stage: int  # from 1
-    half: Share
-    most: Share
-    picture: list[list[float]]
-
-
-@dataclass(frozen=True)
-class ReceptiveField:
-    """The fields of all stages, before training and, where it was asked for, after it."""
-
-    resolution: tuple[int, int]
-    images: int
-    before: list[StageField]
-    after: list[StageField] | None = None
-    top1: float | None = None  # of the trained network
-
-    def to_json(self) -> dict[str, Any]:
-        """The result as plain lists and dictionaries."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, plain: Mapping[str, Any]) -> ReceptiveField:
-        """The inverse of `to_json`."""
-
-        def stages(values: list[dict[str, Any]]) -> list[StageField]:
-            return [
-                StageField(v["stage"], Share(**v["half"]), Share(**v["most"]), v["picture"]) for v in values
-            ]
-
-        after = plain.get("after")
-        height, width = plain["resolution"]
-        return cls(
-            (height, width),
-            plain["images"],
-            stages(plain["before"]),
-            None if after is None else stages(after),
-            plain.get("top1"),
-        )
+def run(task: Task[ReceptiveFieldCondition], progress: Progress) -> ReceptiveFieldValues:
+    """The fields of one layout on its data set, before and, where the condition says so, after training."""
+    condition, layout = task.condition, task.layout
+    dataset = load(
+        condition.dataset,
+        data_dir=condition.data_dir,
+        resolution=condition.resolution,
+        subset=condition.subset,
+    )
+    return measure_receptive_field(
+        lambda: network_for(layout, dataset),
+        dataset,
+        condition,
+        condition.probes,
+        training=condition.trained,
+        on_step=lambda done, total: progress(done / total),
+    )
 
 
 def measure_receptive_field(
@@ -98,7 +65,7 @@ def measure_receptive_field(
     *,
     training: bool = True,
     on_step: OnStep | None = None,
-) -> ReceptiveField:
+) -> ReceptiveFieldValues:
     """The fields on the first `images` test images, before and, with `training`, after a run by `protocol`.
 
     Both sides have the run's initial weights and its seed. Raises `AblateError` for a network whose stages
@@ -115,11 +82,11 @@ def measure_receptive_field(
     untrained = paired(build, protocol.seed).to(judge.device)
     before = fields(untrained, pixels, protocol.seed)
     if not training:
-        return ReceptiveField(dataset.resolution, count, before)
+        return ReceptiveFieldValues(dataset.resolution, count, before)
     trained: list[nn.Module] = []
     result = train(build, dataset, protocol, on_step, on_trained=trained.append)
     after = fields(trained[0], pixels, protocol.seed)
-    return ReceptiveField(dataset.resolution, count, before, after, result.top1)
+    return ReceptiveFieldValues(dataset.resolution, count, before, after, result.top1)
 
 
 def fields(model: nn.Module, pixels: Tensor, seed: int = 0) -> list[StageField]:

@@ -6,6 +6,7 @@ several (`ablate.runners.environment` says with which variables), and `combine` 
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -15,6 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ablate.cost.layouts import layout_cost
+from ablate.cost.operators.kernel import device_kernel
+from ablate.errors import AblateError
 from ablate.measurements.base import Progress, Task
 from ablate.measurements.throughput import ThroughputCondition
 from ablate.measurements.values import Failure, Part
@@ -23,6 +27,7 @@ from ablate.runners.failure import failure_of
 from ablate.runners.latency import ProcessSamples
 from ablate.runners.provenance import CpuTime, load_average
 
+MOST_IMAGES = 4096
 TimeBlock = Callable[[Callable[[], object], int, torch.device], list[float]]
 
 
@@ -35,10 +40,39 @@ def run(task: Task[ThroughputCondition], progress: Progress) -> Part:
             models[name] = layout.build(task.classes, task.channels)
         except Exception as error:  # one layout's failure never ends the measurement of the others
             failed[name] = failure_of(error)
+    condition = task.condition
+    if condition.batch == "largest":
+        condition = condition.model_copy(update={"batch": common_batch(task)})
     samples = measure_process(
-        models, task.condition, channels=task.channels, process=task.process, on_round=progress
+        models, condition, channels=task.channels, process=task.process, on_round=progress
     )
     return Part(failed | samples.failed, samples.to_json())
+
+
+def common_batch(task: Task[ThroughputCondition]) -> int:
+    """The largest power of two of images whose predicted bytes fit into four fifths of the device's free
+    memory, for every layout of the task; 1 at least, 4096 at most. A layout that cannot be counted is left
+    out of this."""
+    condition = task.condition
+    size = {"channels": task.channels, "classes": task.classes}
+    room = devices.available_memory(devices.resolve(condition.device))
+    batch = 1
+    while room is not None and batch < MOST_IMAGES:
+        for layout in task.layouts.values():
+            with contextlib.suppress(AblateError, RuntimeError):
+                cost = layout_cost(layout, condition.resolution, **size, batch=2 * batch)
+                memory = cost.memory_of(device_kernel())
+                peak = memory.training_peak if condition.mode == "training" else memory.inference_peak
+                if memory.weights + peak > 0.8 * room:
+                    return batch
+        batch *= 2
+    return batch
+
+
+def images_of(condition: ThroughputCondition) -> int:
+    """The images of a batch, once it is known."""
+    assert isinstance(condition.batch, int), "the largest batch is looked for first"
+    return condition.batch
 
 
 def measure_process(
@@ -96,7 +130,7 @@ def measure_process(
             break
     kept = [{name: entry[name] for name in calls} for entry in rounds]
     return ProcessSamples(
-        batch=condition.batch,
+        batch=images_of(condition),
         rounds=kept if calls else [],
         failed=failed,
         load_before=load,
@@ -114,7 +148,7 @@ def prepare(model: nn.Module, condition: ThroughputCondition, channels: int = 3)
     device = devices.resolve(condition.device)
     layout = torch.channels_last if condition.channels_last else torch.contiguous_format
     model = model.to(device=device).to(memory_format=layout)
-    size = (condition.batch, channels, condition.resolution, condition.resolution)
+    size = (images_of(condition), channels, condition.resolution, condition.resolution)
     noise = torch.randn(size, generator=torch.Generator().manual_seed(0))
     images = noise.to(device).contiguous(memory_format=layout)
     training = condition.mode == "training"

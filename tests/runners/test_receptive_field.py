@@ -9,7 +9,7 @@ from ablate.errors import AblateError
 from ablate.layout import Layout
 from ablate.runners.accuracy import AccuracyProtocol
 from ablate.runners.receptive_field import (
-    ReceptiveField,
+    ReceptiveFieldValues,
     area_share,
     fields,
     gradients,
@@ -103,7 +103,7 @@ def test_before_and_after_training():
     assert sum(map(sum, second.picture)) == pytest.approx(1)
     assert result.after[1].half.mean != second.half.mean
     assert result.top1 is not None
-    assert ReceptiveField.from_json(json.loads(json.dumps(result.to_json()))) == result
+    assert ReceptiveFieldValues.from_json(json.loads(json.dumps(result.to_json()))) == result
 
 
 def test_pictures_are_small_and_timm_has_stages():
