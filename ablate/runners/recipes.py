@@ -66,7 +66,7 @@ class Recipe:
         return found
 
 
-# Learning rates were chosen on a validation split by benchmarks/learning_rates.py: results/learning-rates.csv.
+# Learning rates: chosen on a validation split by benchmarks/learning_rates.py (results/learning-rates.csv).
 RECIPES = {
     "short": Recipe(
         "short",
