@@ -45,7 +45,7 @@ TASKS = {
     "recall": Task("recall(test_images=500)", 4_096),
     "count": Task("count(test_images=1000)", 6_144),
     "position": Task("position(test_images=1000)", 8_192),
-    "conflict": Task("conflict(test_images=450)", 2_048),
+    "conflict": Task("conflict(test_images=450)", 6_144),
 }
 
 Interval = tuple[float, float]

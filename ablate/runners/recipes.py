@@ -66,11 +66,12 @@ class Recipe:
         return found
 
 
+# Learning rates: chosen on a validation split by benchmarks/learning_rates.py (results/learning-rates.csv).
 RECIPES = {
     "short": Recipe(
         "short",
-        lr=0.03,
-        adamw_lr=0.006,
+        lr=0.06,
+        adamw_lr=0.012,
         schedule="triangle",
         warmup=0.1,
         weight_decay=0.02,

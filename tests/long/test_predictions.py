@@ -28,7 +28,12 @@ def _benchmark() -> Any:
 
 
 BENCHMARK = _benchmark()
-FAILED: dict[tuple[str, str], str] = {}
+FAILED: dict[tuple[str, str], str] = {
+    ("recall", "linear"): "68 % of 8 pairs, where its d^2 numbers a head should hold 70 % at least",
+    ("recall", "key_only"): "47 % of 2 pairs after 4,096 images (77 % after 10,000): learnt late",
+    ("texture", "identity"): "74 % of the finer grating: one patch of 4 pixels is one period",
+    ("texture", "pool"): "94 and 86 %: too few steps",
+}
 """Predictions that did not hold when they were last measured, and what was seen instead."""
 
 
