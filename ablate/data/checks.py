@@ -24,6 +24,17 @@ def check_settings(settings: Any, size: Any) -> list[Mistake]:
     ]
 
 
+def check_tasks(settings: Any, size: Any) -> list[Mistake]:
+    """The mistakes in the names and the arguments of `settings.tasks`. Loads nothing."""
+    mistakes = []
+    for place, text in enumerate(settings.tasks):
+        try:
+            check_name(text)
+        except AblateError as error:
+            mistakes.append(Mistake(str(error), ("tasks", place)))
+    return mistakes
+
+
 def _trouble(text: str) -> AblateError | None:
     from ablate.data.shifts import named_shift  # torch is needed where shifts are asked for
 

@@ -116,7 +116,7 @@ def shifted(split: Split, name: str, severity: int, *, seed: int = 0) -> TensorS
     shift, _ = _chosen(name, severity)
     if isinstance(split, DrawnSplit):
         split = split.first
-    if shift.moves and split.labels.ndim == 3:
+    if shift.moves and split.labels.ndim >= 3:
         raise AblateError(f"the shift {name!r} moves pixels, and labels per token would stay where they are")
     if isinstance(split, TensorSplit):
         return replace(split, images=apply(split.images, name, severity, seed=seed))

@@ -152,6 +152,17 @@ def axes(count: int = 1, *, height: float = 3.1, share_y: bool = False) -> tuple
     return figure, panels[:count]
 
 
+def grid(rows: int, columns: int, *, height: float) -> tuple[Figure, list[list[Axes]]]:
+    """A figure of small panels without axes, `rows` by `columns`, each `height` inches high."""
+    figure = Figure(figsize=(min(WIDTH, 1.75 * columns + 0.4), height * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False)
+    for panel in panels.flat:
+        panel.set_xticks([])
+        panel.set_yticks([])
+        panel.grid(visible=False)
+    return figure, [list(line) for line in panels]
+
+
 def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
     """A legend right of the panels, which make room; the figure grows when the legend is the taller."""
     width, height = figure.get_size_inches()
