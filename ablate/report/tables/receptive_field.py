@@ -10,7 +10,6 @@ from ablate.report.register import table
 from ablate.report.results import Results
 from ablate.report.table import Cell, Column, Table, number
 
-
 _WHEN = ("before training", "after training")
 
 
