@@ -87,6 +87,7 @@ def show(file: StudyFile, as_json: AsJson = False) -> None:
 
     Example: `ablate show quickstart`
     """
+    from ablate.cli.print_design import print_designs
     from ablate.cli.terminal import print_layouts, print_warnings
 
     study = _matched(file)
@@ -95,6 +96,7 @@ def show(file: StudyFile, as_json: AsJson = False) -> None:
         return
     print_warnings(study.warnings)
     print_layouts(study)
+    print_designs(study)
 
 
 @app.command()

@@ -23,10 +23,18 @@ from ablate.report.register import figure_entries, table_entries
 from ablate.report.render import to_csv, to_latex, to_markdown
 from ablate.report.results import Results
 from ablate.report.table import Table
-from ablate.run.facts import FormulaFact, MatchFact, SearchFact, StudyFact
+from ablate.run.facts import (
+    AblationFact,
+    ExpectationFact,
+    FormulaFact,
+    LooksFact,
+    MatchFact,
+    SearchFact,
+    StudyFact,
+)
 from ablate.run.ledger import Ledger
 
-FACTS = (FormulaFact, MatchFact, SearchFact)
+FACTS = (FormulaFact, MatchFact, SearchFact, AblationFact, ExpectationFact, LooksFact)
 
 
 def write_report(ledger: Ledger, out: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from itertools import groupby
 
 from ablate.errors import AblateError
 from ablate.measurements.register import AnyMeasurement, measurement
+from ablate.run.declared import declare
 from ablate.run.executors.base import Executor, Watch
 from ablate.run.facts import MachineFact, StudyFact
 from ablate.run.ledger import Ledger
@@ -69,6 +70,7 @@ def run_study(
     cells = plan(study)
     ledger.set_plan(cells)
     ledger.write(study_fact(study, command))
+    declare(study, ledger)
     driver = _Driver(study, ledger, executor, watch)
     driver.collect(cells)
     states = ledger.states(cells)
@@ -101,6 +103,8 @@ def study_fact(study: Study, command: str = "run") -> StudyFact:
         file=study_name(study.path) if study.path is not None else "",
         command=command,
         extensions=tuple(str(path) for path in study.extensions),
+        equivalent_within=study.report.equivalent_within,
+        equivalent_ratio=study.report.equivalent_ratio,
     )
 
 

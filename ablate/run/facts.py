@@ -31,6 +31,8 @@ class StudyFact(Fact):
     command: str = "run"
     extensions: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
+    equivalent_within: float | None = None  # points of accuracy that count as equal
+    equivalent_ratio: float | None = None  # share of a latency that counts as equal
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -144,3 +146,70 @@ class SearchFact(Fact):
 
     objectives: tuple[str, ...] = ()
     trials: tuple[TrialRecord, ...] = ()
+
+
+@dataclass(frozen=True)
+class DesignRow:
+    """One layout of an ablation: which changes were made, and in which stage where only one was changed."""
+
+    made: tuple[str, ...]
+    stage: int | None = None
+
+
+@dataclass(frozen=True)
+class DesignRecord:
+    """One ablation: its base, its changes in the order written, its design, row by row."""
+
+    base: str
+    design: str
+    changes: tuple[str, ...]
+    rows: tuple[DesignRow, ...]
+    aliases: tuple[str, ...] = ()
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class AblationFact(Fact):
+    """The ablations of the study."""
+
+    name: ClassVar[str] = "ablations"
+
+    ablations: tuple[DesignRecord, ...] = ()
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """One line of `expect`, and when it was first seen.
+
+    `after`: what the line speaks of had been measured by then, so that it is no prediction. `withdrawn`: when
+    it was missing from the study file for the first time.
+    """
+
+    line: str
+    written: str
+    after: bool = False
+    withdrawn: str = ""
+
+
+@dataclass(frozen=True)
+class ExpectationFact(Fact):
+    """What the author predicted, in the order in which it was written."""
+
+    name: ClassVar[str] = "expectations"
+
+    lines: tuple[Predicted, ...] = ()
+
+
+@dataclass(frozen=True)
+class LooksFact(Fact):
+    """How seeds were added: after how many the comparisons were looked at, and where that ended.
+
+    `difference`: the margin, in points, within which a comparison counted as decided for equal.
+    """
+
+    name: ClassVar[str] = "looks"
+
+    seeds: tuple[int, ...] = ()
+    reached: int = 0
+    difference: float = 0.0
+    undecided: tuple[str, ...] = ()

@@ -212,6 +212,12 @@ class Ledger:
             rows = self._connection.execute(planned).fetchall()
             return [_record(row, conditions) for row in rows if is_known(row[1])]
 
+    def measured(self, layout: str, kind: str) -> bool:
+        """Whether there is any row of this layout and kind, used or not: whether its values may have been seen."""
+        with self._told():
+            query = "SELECT 1 FROM rows WHERE layout = ? AND kind = ? AND status = 'done' LIMIT 1"
+            return self._connection.execute(query, (layout, kind)).fetchone() is not None
+
     def seconds_by_kind(self) -> dict[str, list[float]]:
         """How long finished cells of each kind took."""
         with self._told():

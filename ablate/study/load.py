@@ -14,7 +14,10 @@ from ablate.extensions import load_extension, load_installed
 from ablate.layout.settings import Defaults, Model, plain_mistakes
 from ablate.measurements.fields import Input
 from ablate.measurements.register import measurement
+from ablate.study.ablation_layouts import Ablation, make_ablations
 from ablate.study.entries import Entries
+from ablate.study.expect_quantities import read_expectations
+from ablate.study.expectation import Expectation
 from ablate.study.measure import measure_model, settings_of, with_resolutions
 from ablate.study.source import Source, parse_source, read_source
 from ablate.study.space import space_mistakes, unmeasured_goals
@@ -63,6 +66,7 @@ class _Loader:
         entries.read(self.data.get("layouts", {}), self.data.get("vary", {}))
         self.mistakes += entries.mistakes
         self.warnings += entries.warnings
+        ablations = self.ablations(entries)
         match: Match | None = self.section("match")
         measure = self.measure()
         report: ReportOptions = self.section("report")
@@ -79,6 +83,7 @@ class _Loader:
         self.check_together(entries, match, report)
         if "measure" not in self.mistaken():
             self.check_measurements(measure, given_input)
+        expectations = self.expectations(entries, measure, given_input)
         self.raise_mistakes()
         return Study(
             name=name,
@@ -89,11 +94,38 @@ class _Loader:
             measure=with_resolutions(measure, given_input.resolution),
             report=report,
             search=search,
+            ablations=ablations,
+            expectations=expectations,
             extensions=files,
             warnings=tuple(dict.fromkeys(self.source.line(warning) for warning in self.warnings)),
             path=self.path,
             text=self.source.text,
         )
+
+    def ablations(self, entries: Entries) -> tuple[Ablation, ...]:
+        """The ablations; the layouts that they derive are then layouts of the study like any other."""
+        if "ablation" not in self.data:
+            return ()
+        made = make_ablations(self.data["ablation"], entries.layouts, names=entries.names, check=self.check)
+        self.add(made.mistakes, "ablation")
+        self.warnings += [warning.under("ablation") for warning in made.warnings]
+        entries.layouts |= made.derived
+        entries.names |= {name: name for name in made.derived}
+        return tuple(made.ablations)
+
+    def expectations(self, entries: Entries, measure: Model, given_input: Input) -> tuple[Expectation, ...]:
+        """The lines of `expect`; where layouts or measurements are wrong, their names are not checked."""
+        if "expect" not in self.data or not self.check:
+            return ()
+        names = None if self.mistaken() & {"layouts", "ablation"} else entries.names
+        settings = (
+            None
+            if "measure" in self.mistaken()
+            else settings_of(with_resolutions(measure, given_input.resolution))
+        )
+        parsed, mistakes = read_expectations(self.data["expect"], names, settings)
+        self.add(mistakes, "expect")
+        return tuple(parsed)
 
     def add(self, mistakes: list[Mistake], *path: str | int) -> None:
         """Note mistakes that were found under `path`."""
@@ -178,7 +210,8 @@ class _Loader:
             if len(budgets) > 1 and not any(mistake.path == ("match",) for mistake in self.mistakes):
                 message = f"match one quantity, not {' and '.join(budgets)}"
                 self.mistakes.append(Mistake(message, ("match",)))
-        if report.baseline is not None and report.baseline not in entries.names:
+        broken = "ablation" in self.mistaken()  # then the names of derived layouts are not known
+        if report.baseline is not None and report.baseline not in entries.names and not broken:
             hint = did_you_mean(report.baseline, tuple(entries.names))
             message = f"unknown layout {report.baseline!r}{hint}"
             self.mistakes.append(Mistake(message, ("report", "baseline")))

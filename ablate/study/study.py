@@ -10,8 +10,11 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, StrictStr, model_validator
 
 from ablate.layout.layout import Layout
-from ablate.layout.settings import Count, Defaults, Depth, Model
+from ablate.layout.settings import Count, Defaults, Depth, Model, Positive
 from ablate.measurements.fields import Input, distinct
+from ablate.study.ablation import AblationValue
+from ablate.study.ablation_layouts import Ablation
+from ablate.study.expectation import Expectation
 from ablate.study.fields import Bytes, ConstraintText, ObjectiveText, Size, Text
 from ablate.study.measure import measure_model
 
@@ -57,6 +60,12 @@ class ReportOptions(Model):
     """How results are shown."""
 
     baseline: StrictStr | None = Field(default=None, description="The layout that others are compared to.")
+    equivalent_within: Positive | None = Field(
+        default=None, description="Points within which two accuracies count as equal, as 0.5."
+    )
+    equivalent_ratio: Annotated[Size, Field(gt=0)] | None = Field(
+        default=None, description="Share within which two latencies count as equal, as 2%."
+    )
 
 
 def _range(value: tuple[int, int]) -> tuple[int, int]:
@@ -136,6 +145,12 @@ class StudyFile(Model):
         default={}, description="Lists of values; each layout that says $name is made once per value."
     )
     layouts: dict[str, Any] = Field(default={}, description="The layouts, by name.")
+    ablation: AblationValue = Field(
+        default=None, description="A base layout, named changes, and which of them are made together."
+    )
+    expect: tuple[StrictStr, ...] = Field(
+        default=(), description="What the author predicts: accuracy of a > accuracy of b by 0.5."
+    )
     match: Match | None = Field(default=None, description="Make the layouts equal in one quantity.")
     measure: dict[str, Any] = Field(default={}, description="What is measured.")
     report: ReportOptions = Field(default=ReportOptions(), description="How results are shown.")
@@ -160,6 +175,8 @@ class Study:
     measure: Any = field(default_factory=lambda: measure_model()())  # of `ablate.study.measure.measure_model`
     report: ReportOptions = field(default_factory=ReportOptions)
     search: Search | None = None
+    ablations: tuple[Ablation, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
     extensions: tuple[Path, ...] = ()
     warnings: tuple[str, ...] = ()
     path: Path | None = None

@@ -1,0 +1,59 @@
+"""What a study declares before it measures: its ablations, and its predictions with the time they were written."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from ablate.measurements.register import quantity
+from ablate.run.facts import AblationFact, DesignRecord, DesignRow, ExpectationFact, Predicted
+from ablate.run.ledger import Ledger
+from ablate.study.expectation import Expectation
+from ablate.study.study import Study
+
+
+def declare(study: Study, ledger: Ledger) -> None:
+    """Keep a study's ablations and predictions in its ledger; to be called before cells are run."""
+    ablations = tuple(
+        DesignRecord(
+            one.base,
+            one.design,
+            one.changes,
+            tuple(DesignRow(row.made, row.stage) for row in one.rows),
+            one.aliases,
+            one.name,
+        )
+        for one in study.ablations
+    )
+    known = ledger.read(AblationFact)
+    if ablations or known is not None:
+        ledger.write(AblationFact(ablations))
+    keep_predictions(study, ledger, datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def keep_predictions(study: Study, ledger: Ledger, now: str) -> None:
+    """Keep the lines of `expect` with the time at which each was first seen.
+
+    A line keeps its time for as long as it says the same. One that is new when a value that it speaks of is
+    in the ledger already, of whatever version of the layout, is marked: it is no prediction. One that is
+    gone stays, as withdrawn; brought back later, it counts as new.
+    """
+    before = ledger.read(ExpectationFact) or ExpectationFact()
+    given = {str(line): line for line in study.expectations}
+    kept: dict[str, Predicted] = {}
+    gone: list[Predicted] = []
+    for old in before.lines:
+        if old.withdrawn:
+            gone.append(old)
+        elif old.line in given:
+            kept[old.line] = old
+        else:
+            gone.append(Predicted(old.line, old.written, old.after, withdrawn=now))
+    lines = [
+        kept.get(text) or Predicted(text, now, after=_seen(line, ledger)) for text, line in given.items()
+    ]
+    if lines or before.lines:
+        ledger.write(ExpectationFact((*lines, *gone)))
+
+
+def _seen(line: Expectation, ledger: Ledger) -> bool:
+    return any(ledger.measured(term.layout, quantity(term.quantity).kind) for term in line.terms)
