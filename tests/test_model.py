@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ablate import Layout
+from ablate.errors import AblateError
 from ablate.model import Backbone, build_part, parts
 
 SMALL = {"widths": [16, 32, 48], "depths": [2, 1, 2], "head_dim": 8}
@@ -112,8 +113,10 @@ def test_stochastic_depth_grows_linearly() -> None:
 
 
 def test_timm_models_have_no_parts() -> None:
-    with pytest.raises(ValueError, match="timm"):
-        parts(Layout("timm:resnet18"))
+    layout = Layout("timm:resnet18")
+    assert not isinstance(layout, Layout)
+    assert layout.parts_used() == ()
+    assert [tuple(line) for line in layout.outline()] == [("timm:resnet18", "", "", "")]
 
 
 def test_signals_keep_their_scale_at_the_start() -> None:
@@ -124,3 +127,25 @@ def test_signals_keep_their_scale_at_the_start() -> None:
     for part in model.chain():
         x = part(x)
         assert 0.005 < x.std() < 20
+
+
+@pytest.mark.parametrize(
+    ("name", "macs"),
+    [("vit_tiny_patch16_224", 93_936_000), ("swin_tiny_patch4_window7_224", 424_552_320)],
+)
+def test_timm_models_of_one_size_are_made_for_the_resolution(name: str, macs: int) -> None:
+    layout = Layout(f"timm:{name}")
+    assert layout.cost(64, classes=10).macs == macs
+    with torch.device("meta"):
+        model = layout.build(10, resolution=64)
+        assert model(torch.empty(2, 3, 64, 64)).shape == (2, 10)
+
+
+def test_a_size_that_timm_refuses_is_named() -> None:
+    with pytest.raises(AblateError, match=r"made for 224 x 224 px, .* for 100 x 100: .*divide"):
+        Layout("timm:xcit_nano_12_p16_224").build(resolution=100)
+
+
+def test_a_timm_model_has_timms_stride() -> None:
+    assert Layout("timm:resnet18").total_stride == 32
+    assert Layout("timm:vit_tiny_patch16_224").total_stride == 16

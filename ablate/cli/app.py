@@ -12,7 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from ablate.layout.call import BlockCall
-    from ablate.layout.layout import Layout
+    from ablate.layout.network import Network
 
 app = typer.Typer(
     name="ablate",
@@ -75,7 +75,7 @@ def with_layout_options(command: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
-def read_layout(context: typer.Context, text: str) -> Layout:
+def read_layout(context: typer.Context, text: str) -> Network:
     """The layout that `text` and the command's options for layouts describe.
 
     Raises `AblateError` for whatever is wrong with it.

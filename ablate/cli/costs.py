@@ -60,7 +60,7 @@ def cost(
 
         tables = [
             run_audit(
-                lambda: described.build(classes, channels),
+                lambda: described.build(classes, channels, resolution=resolution),
                 resolution,
                 channels=channels,
                 mode=mode,

@@ -7,7 +7,7 @@ from ablate.cost.layouts import LayoutCost, Row, layout_cost
 from ablate.cost.memory.trace import Memory, trace_memory
 from ablate.cost.operators.kernel import KERNELS, Kernel, attention_kernel, device_kernel
 from ablate.cost.operators.rules import register_macs
-from ablate.cost.parts import PartCost, part_cost
+from ablate.cost.parts import PartCost
 from ablate.cost.roofline import MachinePeak, arithmetic_intensity, machine_peak, roofline_seconds
 
 __all__ = [
@@ -29,7 +29,6 @@ __all__ = [
     "formulas",
     "layout_cost",
     "machine_peak",
-    "part_cost",
     "register_macs",
     "roofline_seconds",
     "trace_memory",

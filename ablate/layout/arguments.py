@@ -62,6 +62,14 @@ def check_values(
     return Mistake(f"{word.call.name}: {message}", offset=offset)
 
 
+def without_defaults(call: BlockCall, *kinds: Kind) -> BlockCall:
+    """The call without the arguments that have their default."""
+    arguments = find_part(call.name, *kinds).arguments
+    return BlockCall(
+        call.name, tuple((key, value) for key, value in call.args if value != arguments[key].default)
+    )
+
+
 @lru_cache(maxsize=100_000)
 def _objection(entry: Entry, call: BlockCall, supplied: tuple[tuple[str, Value], ...]) -> str:
     import torch

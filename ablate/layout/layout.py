@@ -8,24 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from ablate.dotted import load
 from ablate.errors import LayoutError, Mistake, did_you_mean
 from ablate.layout.call import BlockCall, Value
+from ablate.layout.network import Network, Outline
 from ablate.layout.resolve import Stage, resolve
 from ablate.layout.settings import LayoutSettings, plain_mistakes
+from ablate.layout.timm_model import TimmModel, is_timm, model_name, timm_mistakes
 
 if TYPE_CHECKING:
     from torch import nn
 
     from ablate.cost import LayoutCost
+    from blocks import Kind
 
-__all__ = ["Layout", "Stage"]
+__all__ = ["Layout", "Stage", "find_mistakes"]
 
 _NOTHING = BlockCall("none")
 
 
 @dataclass(frozen=True, init=False, repr=False)
-class Layout:
-    """A stem, stages of blocks, and a head; or a model of timm.
+class Layout(Network):
+    """A stem, stages of blocks, and a head. `Layout("timm:NAME")` gives a `TimmModel`.
 
     Two layouts are equal when they build the same network: names and spellings do not count. Raises
     `LayoutError` with every mistake found. With `check=False` the words are not looked up, and torch is not
@@ -38,11 +42,17 @@ class Layout:
     ffn: BlockCall
     norm: BlockCall
     drop_path: float
-    timm: str | None
     name: str = field(compare=False)
     text: str = field(compare=False)
     warnings: tuple[str, ...] = field(compare=False)
     settings: LayoutSettings = field(compare=False)
+
+    def __new__(cls, text: str | None = None, **settings: Any) -> Any:
+        """A layout; the other kind of network where the text names one."""
+        if not is_timm(text):
+            return super().__new__(cls)
+        name, check = settings.pop("name", None), settings.pop("check", True)
+        return cls.from_settings(_settings({"layout": text, **settings}), name, check=check)
 
     def __init__(
         self,
@@ -81,19 +91,20 @@ class Layout:
             "norm": norm,
             "drop_path": drop_path,
         }
-        given = {key: str(value) if isinstance(value, BlockCall) else value for key, value in given.items()}
-        try:
-            settings = LayoutSettings.model_validate({k: v for k, v in given.items() if v is not None})
-        except ValidationError as error:
-            raise _error(plain_mistakes(error), given) from None
-        self._set(settings, name, check)
+        self._set(_settings(given), name, check)
 
     @classmethod
     def from_settings(
         cls, settings: LayoutSettings, name: str | None = None, *, check: bool = True
-    ) -> Layout:
-        """The layout of settings that a study file gave."""
-        layout = cls.__new__(cls)
+    ) -> Network:
+        """The network of settings that a study file gave."""
+        if is_timm(settings.layout):
+            mistakes = timm_mistakes(settings, check=check)
+            if mistakes:
+                raise _error(mistakes, settings.model_dump())
+            model = model_name(str(settings.layout))
+            return TimmModel(model, name or f"timm:{model}")
+        layout = object.__new__(cls)
         layout._set(settings, name, check)
         return layout
 
@@ -105,8 +116,7 @@ class Layout:
         values = {
             "stages": resolved.stages,
             **{key: resolved.calls.get(key, _NOTHING) for key in ("stem", "downsample", "ffn", "norm")},
-            "drop_path": float(settings.drop_path or 0.0) if resolved.timm is None else 0.0,
-            "timm": resolved.timm,
+            "drop_path": float(settings.drop_path or 0.0),
             "name": name or text,
             "text": text,
             "warnings": tuple(resolved.warnings),
@@ -157,10 +167,7 @@ class Layout:
         return Layout(**{**given, **settings}, check=check)
 
     def to_dict(self) -> dict[str, Any]:
-        """The resolved network as plain data, the same for all spellings: what a measurement's key is made
-        of."""
-        if self.timm is not None:
-            return {"timm": self.timm}
+        """The resolved network as plain data, the same for all spellings."""
         return {
             "stem": _plain_call(self.stem),
             "downsample": _plain_call(self.downsample),
@@ -181,8 +188,6 @@ class Layout:
     def to_yaml_dict(self) -> dict[str, Any]:
         """What a study file's `layouts:` entry needs to give this layout again, whatever the file's defaults
         are."""
-        if self.timm is not None:
-            return {"layout": f"timm:{self.timm}"}
         spelled = self.settings.stages is not None
         entry: dict[str, Any] = {"stages" if spelled else "layout": self.text}
         entry |= {"stem": str(self.stem), "downsample": str(self.downsample), "widths": list(self.widths)}
@@ -192,11 +197,18 @@ class Layout:
         entry |= {"heads": list(self.heads), "mlp_ratio": ratios}
         return entry | {"ffn": str(self.ffn), "norm": str(self.norm), "drop_path": self.drop_path}
 
-    def build(self, classes: int = 1000, channels: int = 3, *, features_only: bool = False) -> nn.Module:
+    def build(
+        self,
+        classes: int = 1000,
+        channels: int = 3,
+        *,
+        features_only: bool = False,
+        resolution: int | tuple[int, int] | None = None,
+        deploy: bool = False,
+    ) -> nn.Module:
         """The network: images `(B, channels, H, W)` to logits `(B, classes)`, or to its feature maps."""
-        from ablate.model import build
-
-        return build(self, classes=classes, channels=channels, features_only=features_only)
+        module: nn.Module = load("ablate.model:build")(self, classes, channels, features_only=features_only)
+        return load("blocks.deploy:deploy")(module) if deploy else module
 
     def cost(
         self,
@@ -207,9 +219,43 @@ class Layout:
         batch: int = 1,
     ) -> LayoutCost:
         """Exact parameters, MACs and memory at a resolution in pixels."""
-        from ablate.cost import layout_cost
+        found: LayoutCost = load("ablate.cost.layouts:cost_of_parts")(
+            self, resolution, channels, classes, batch
+        )
+        return found
 
-        return layout_cost(self, resolution, channels=channels, classes=classes, batch=batch)
+    def outline(self) -> tuple[Outline, ...]:
+        """A line for each stage."""
+        return tuple(
+            Outline(" ".join(map(str, stage.blocks)), number, stage.width, stage.heads)
+            for number, stage in enumerate(self.stages, start=1)
+        )
+
+    @property
+    def total_stride(self) -> int:
+        """Pixels of the image, along one side, per position in the last stage."""
+        return int(load("ablate.model:total_stride")(self))
+
+    def parts_used(self) -> tuple[tuple[tuple[Kind, ...], BlockCall], ...]:
+        """Every distinct registered part: blocks, stem, downsampling, FFN, norm."""
+        blocks = dict.fromkeys(call for stage in self.stages for call in stage.blocks)
+        used: list[tuple[tuple[Kind, ...], BlockCall]] = [(("mixer", "block"), call) for call in blocks]
+        used += [(("stem",), self.stem), (("stem",), self.downsample)]
+        return (*used, (("ffn",), self.ffn), (("norm",), self.norm))
+
+    def identity(self) -> dict[str, Any]:
+        """`to_dict` without the arguments that have their default: these may be written or not."""
+        shorter = {}
+        for kinds, call in self.parts_used():
+            shorter[kinds[0], str(call)] = _plain_call(
+                load("ablate.layout.arguments:without_defaults")(call, *kinds)
+            )
+        data = self.to_dict()
+        data |= {key: shorter["stem", str(getattr(self, key))] for key in ("stem", "downsample")}
+        data |= {key: shorter[key, str(getattr(self, key))] for key in ("ffn", "norm")}
+        for stage, row in zip(self.stages, data["stages"], strict=True):
+            row["blocks"] = [shorter["mixer", str(call)] for call in stage.blocks]
+        return data
 
     def __str__(self) -> str:
         return self.text
@@ -229,6 +275,22 @@ def _plain_call(call: BlockCall) -> list[Any]:
 
 def _plain_value(value: Value) -> Value:
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def find_mistakes(settings: LayoutSettings, *, check: bool = True) -> list[Mistake]:
+    """All that is wrong with the settings of a network."""
+    if is_timm(settings.layout):
+        return timm_mistakes(settings, check=check)
+    return resolve(settings, check=check).mistakes
+
+
+def _settings(given: dict[str, Any]) -> LayoutSettings:
+    """The settings of the constructor, checked. Raises `LayoutError`."""
+    given = {key: str(value) if isinstance(value, BlockCall) else value for key, value in given.items()}
+    try:
+        return LayoutSettings.model_validate({k: v for k, v in given.items() if v is not None})
+    except ValidationError as error:
+        raise _error(plain_mistakes(error), given) from None
 
 
 def _error(mistakes: list[Mistake], given: dict[str, Any]) -> LayoutError:

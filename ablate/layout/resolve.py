@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ablate.errors import Mistake, did_you_mean
+from ablate.errors import Mistake
 from ablate.layout.arguments import check_values, check_word
 from ablate.layout.call import BlockCall, Value
 from ablate.layout.pattern import Pattern, PatternError, Word, cycle_blocks, parse_call, parse_pattern
@@ -50,7 +50,6 @@ class Resolved:
 
     stages: tuple[Stage, ...] = ()
     calls: dict[str, BlockCall] = field(default_factory=dict)
-    timm: str | None = None
     warnings: list[str] = field(default_factory=list)
     mistakes: list[Mistake] = field(default_factory=list)
 
@@ -75,15 +74,6 @@ def resolve(settings: LayoutSettings, *, check: bool = True) -> Resolved:
         out.mistakes.append(
             Mistake("`layout` and `stages` say the same thing; give one of them", ("layout",))
         )
-    if key == "layout" and text.strip().startswith("timm:"):
-        out.timm = text.strip()[len("timm:") :].strip()
-        for name in LayoutSettings.model_fields:
-            if name not in ("layout", "stages") and getattr(settings, name) is not None:
-                message = f"{name!r} does not apply to a model of timm"
-                out.mistakes.append(Mistake(message, (name,), at_key=True))
-        if check:
-            out.mistakes += _check_timm(out.timm, text)
-        return out
     if key == "stages" and settings.depths is not None:
         message = "`stages` spells the depths out; give `depths` with `layout`, not with `stages`"
         out.mistakes.append(Mistake(message, ("depths",), at_key=True))
@@ -208,16 +198,6 @@ def _check(
             found |= dict.fromkeys(one.under(name) for one in wrong)
         in_channels = stage.width
     out.mistakes += found
-
-
-def _check_timm(name: str, text: str) -> list[Mistake]:
-    import timm
-
-    if timm.is_model(name):
-        return []
-    known = did_you_mean(name, timm.list_models())
-    hint = known if known.startswith("; did") else ""
-    return [Mistake(f"timm has no model {name!r}{hint}", ("layout",), text.index("timm:") + 5)]
 
 
 def _each(value: Any, count: int) -> Sequence[Any]:

@@ -33,8 +33,8 @@ def keep_formulas(study: Study, ledger: Ledger) -> None:
 
 def block_calls(study: Study) -> list[BlockCall]:
     """The distinct blocks of a study's layouts, in the order in which they first occur."""
-    stages = (stage for layout in study.layouts.values() for stage in layout.stages)
-    return list(dict.fromkeys(call for stage in stages for call in stage.blocks))
+    used = (part for layout in study.layouts.values() for part in layout.parts_used())
+    return list(dict.fromkeys(call for kinds, call in used if "block" in kinds))
 
 
 def formula_rows(calls: list[BlockCall], seconds: float = _SECONDS) -> list[Json]:

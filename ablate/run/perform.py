@@ -8,6 +8,7 @@ from pathlib import Path
 
 import blocks
 from ablate.layout.layout import Layout
+from ablate.layout.network import Network
 from ablate.layout.settings import LayoutSettings
 from ablate.run.cell import Cell, Json, Outcome
 from ablate.runners.device import available_memory, resolve
@@ -43,13 +44,13 @@ def perform(job: Json, progress: Progress) -> Json:
     return _PERFORM[job["kind"]](layouts, job["condition"], job, progress)
 
 
-def _machine_peak(layouts: dict[str, Layout], condition: Json, job: Json, progress: Progress) -> Json:
+def _machine_peak(layouts: dict[str, Network], condition: Json, job: Json, progress: Progress) -> Json:
     from ablate.cost.roofline import machine_peak
 
     return asdict(machine_peak(str(resolve(condition["device"]))))
 
 
-def _scaling(layouts: dict[str, Layout], condition: Json, job: Json, progress: Progress) -> Json:
+def _scaling(layouts: dict[str, Network], condition: Json, job: Json, progress: Progress) -> Json:
     """Curves and crossovers of the first layout against the last one, the baseline, with the study's peak."""
     from ablate.cost.compare.scaling import scaling
     from ablate.cost.roofline import MachinePeak
@@ -68,13 +69,13 @@ def _scaling(layouts: dict[str, Layout], condition: Json, job: Json, progress: P
     ) | {"peak": job["peak"]}
 
 
-def _audit(layouts: dict[str, Layout], condition: Json, job: Json, progress: Progress) -> Json:
+def _audit(layouts: dict[str, Network], condition: Json, job: Json, progress: Progress) -> Json:
     from ablate.cost.audit import audit
     from ablate.cost.audit.published import compare_published, published
 
     (layout,) = layouts.values()
     table = audit(
-        lambda: layout.build(job["classes"], job["channels"]),
+        lambda: layout.build(job["classes"], job["channels"], resolution=condition["resolution"]),
         condition["resolution"],
         channels=job["channels"],
         mode=condition["mode"],
@@ -83,11 +84,11 @@ def _audit(layouts: dict[str, Layout], condition: Json, job: Json, progress: Pro
     )
     # a published figure belongs to the forward pass, at its own resolution: it is compared once
     first = condition["mode"] == "as-called" and not condition["training"]
-    figures = [figure for figure in published() if first and figure.model == layout.timm]
+    figures = [figure for figure in published() if first and f"timm:{figure.model}" == layout.text]
     return table.to_json() | {"published": [row.to_json() for row in compare_published(figures)]}
 
 
-def _memory(layouts: dict[str, Layout], condition: Json, job: Json, progress: Progress) -> Json:
+def _memory(layouts: dict[str, Network], condition: Json, job: Json, progress: Progress) -> Json:
     """Predicted memory, and beside it a measured peak where the condition names a device that has room."""
     from ablate.cost import layout_cost
     from ablate.runners.memory import measure_memory
@@ -113,7 +114,7 @@ def _memory(layouts: dict[str, Layout], condition: Json, job: Json, progress: Pr
     if room is not None and needed > 0.8 * room:
         return values | {"not_measured": f"needs {needed:,} bytes of the {room:,} that are free"}
     measured = measure_memory(
-        layout.build(classes, channels),
+        layout.build(classes, channels, resolution=resolution),
         resolution,
         channels=channels,
         batch=batch,
@@ -124,14 +125,15 @@ def _memory(layouts: dict[str, Layout], condition: Json, job: Json, progress: Pr
     return values | {"measured_peak": measured.peak, "not_measured": "", "measured": measured.to_json()}
 
 
-def _throughput(layouts: dict[str, Layout], condition: Json, job: Json, progress: Progress) -> Json:
+def _throughput(layouts: dict[str, Network], condition: Json, job: Json, progress: Progress) -> Json:
     """One process's samples of all layouts, interleaved; a layout that cannot be built is named as failed."""
     from ablate.runners.throughput import ThroughputCondition, measure_process, reason
 
     models, failed = {}, {}
     for name, layout in layouts.items():
         try:
-            models[name] = layout.build(job["classes"], job["channels"])
+            size = condition["resolution"]
+            models[name] = layout.build(job["classes"], job["channels"], resolution=size)
         except Exception as error:
             failed[name] = reason(error)
     protocol = ThroughputCondition(**condition, channels=job["channels"])
@@ -139,7 +141,7 @@ def _throughput(layouts: dict[str, Layout], condition: Json, job: Json, progress
     return replace(samples, failed=failed | samples.failed).to_json()
 
 
-def _accuracy(layouts: dict[str, Layout], condition: Json, job: Json, progress: Progress) -> Json:
+def _accuracy(layouts: dict[str, Network], condition: Json, job: Json, progress: Progress) -> Json:
     """One training run of one layout; its stem and head take the data set's channels and classes."""
     from ablate.data import load
     from ablate.runners.accuracy import AccuracyProtocol, train
@@ -155,7 +157,7 @@ def _accuracy(layouts: dict[str, Layout], condition: Json, job: Json, progress: 
         subset=condition["subset"],
     )
     result = train(
-        lambda: layout.build(len(dataset.classes), dataset.channels),
+        lambda: layout.build(len(dataset.classes), dataset.channels, resolution=dataset.resolution),
         dataset,
         AccuracyProtocol(**protocol),
         lambda done, total: progress(done / total),
@@ -163,7 +165,7 @@ def _accuracy(layouts: dict[str, Layout], condition: Json, job: Json, progress: 
     return result.to_json()
 
 
-_PERFORM: dict[str, Callable[[dict[str, Layout], Json, Json, Progress], Json]] = {
+_PERFORM: dict[str, Callable[[dict[str, Network], Json, Json, Progress], Json]] = {
     "machine_peak": _machine_peak,
     "scaling": _scaling,
     "audit": _audit,

@@ -10,15 +10,15 @@ from typing import Any
 
 import ablate
 import blocks
-from ablate.layout.layout import Layout
+from ablate.layout.network import Network
 from ablate.run.cell import Cell, CellKind, Json, digest
 from ablate.runners.device import name_of, resolve
 from ablate.study.measures import Complexity, Throughput
 from ablate.study.study import Study
-from blocks.registry import Kind, source_hash
+from blocks.registry import source_hash
 
 # What a kind of measurement is made by: changing one of these files makes its old rows stale.
-_COUNTING = ("cost", "cost/operators", "cost/memory", "model.py")
+_COUNTING = ("cost", "cost/operators", "cost/memory", "model")
 _CODE: dict[CellKind, tuple[str, ...]] = {
     "complexity": _COUNTING,
     "scaling": (*_COUNTING, "cost/compare"),
@@ -26,11 +26,11 @@ _CODE: dict[CellKind, tuple[str, ...]] = {
     "memory": (*_COUNTING, "runners/memory.py"),
     "throughput": (
         "runners/throughput.py", "runners/latency.py", "runners/device.py", "runners/environment.py",
-        "model.py",
+        "model",
     ),
     "accuracy": (
         "runners/accuracy.py", "runners/attention.py", "runners/muon.py", "runners/recipes.py",
-        "runners/device.py", "data", "model.py",
+        "runners/device.py", "data", "model",
     ),
 }  # fmt: skip
 
@@ -57,7 +57,7 @@ def cell_key(study: Study, name: str, kind: CellKind, condition: Mapping[str, An
     """
     layout = study.layouts[name]
     ingredients: Json = {
-        "layout": _resolved(layout),
+        "layout": layout.identity(),
         "kind": kind,
         "condition": dict(condition),
         "blocks": block_sources(layout),
@@ -66,14 +66,13 @@ def cell_key(study: Study, name: str, kind: CellKind, condition: Mapping[str, An
     }
     if kind != "accuracy":  # an accuracy cell takes its input from its data set
         ingredients["input"] = [study.input.channels, study.input.classes]
-    if layout.timm is not None:
-        ingredients["timm"] = metadata.version("timm")
+    ingredients |= {package: metadata.version(package) for package in layout.packages}
     if kind == "audit":
         ingredients["peers"] = [metadata.version("fvcore"), metadata.version("ptflops")]
     if "device" in condition:
         ingredients["device"] = name_of(resolve(condition["device"]))
     if kind in ("scaling", "throughput"):
-        ingredients["baseline"] = _resolved(study.layouts[baseline(study)])
+        ingredients["baseline"] = study.layouts[baseline(study)].identity()
         ingredients["baseline blocks"] = block_sources(study.layouts[baseline(study)])
     return digest(ingredients)
 
@@ -83,36 +82,11 @@ def baseline(study: Study) -> str:
     return study.report.baseline or next(iter(study.layouts))
 
 
-def _resolved(layout: Layout) -> Json:
-    """`Layout.to_dict` without the arguments that have their default: these may be written or not."""
-    data = layout.to_dict()
-    if layout.timm is not None:
-        return data
-
-    def without_defaults(call: Any, *kinds: Kind) -> Any:
-        name, arguments = call
-        defaults = _defaults(blocks.get(name, *kinds))
-        return [name, {key: value for key, value in arguments.items() if value != defaults[key]}]
-
-    for stage in data["stages"]:
-        stage["blocks"] = [without_defaults(call, "mixer", "block") for call in stage["blocks"]]
-    parts: dict[str, Kind] = {"stem": "stem", "downsample": "stem", "ffn": "ffn", "norm": "norm"}
-    return data | {key: without_defaults(data[key], kind) for key, kind in parts.items()}
-
-
-@cache
-def _defaults(entry: blocks.Entry) -> dict[str, Any]:
-    return {name: argument.default for name, argument in entry.arguments.items()}
-
-
-def block_sources(layout: Layout) -> dict[str, str]:
+def block_sources(layout: Network) -> dict[str, str]:
     """Code hashes of every file in `blocks/` (or of the user's) that a layout is built from."""
-    if layout.timm is not None:
+    entries = [blocks.get(call.name, *kinds) for kinds, call in layout.parts_used()]
+    if not entries:
         return {}
-    calls = {call.name for stage in layout.stages for call in stage.blocks}
-    entries = [blocks.get(name, "mixer", "block") for name in calls]
-    entries += [blocks.get(call.name, "stem") for call in (layout.stem, layout.downsample)]
-    entries += [blocks.get(layout.ffn.name, "ffn"), blocks.get(layout.norm.name, "norm")]
     # a file of the user's may be called like one of `blocks/`: it goes by its part's name
     shipped = Path(blocks.__file__).resolve().parent
     sources = {

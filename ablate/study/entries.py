@@ -8,9 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from ablate.errors import Mistake, did_you_mean
-from ablate.layout.layout import Layout
-from ablate.layout.resolve import resolve
+from ablate.layout.layout import Layout, find_mistakes
+from ablate.layout.network import Network
 from ablate.layout.settings import LayoutSettings, plain_mistakes
+from ablate.layout.timm_model import is_timm
 from ablate.study.vary import Expanded, expand, names_in, unknown_names
 
 
@@ -20,7 +21,7 @@ class Entries:
 
     defaults: dict[str, Any]  # those that are valid
     check: bool = True
-    layouts: dict[str, Layout] = field(default_factory=dict)
+    layouts: dict[str, Network] = field(default_factory=dict)
     # the names of all layouts, the broken ones too, to their entries
     names: dict[str, str] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
@@ -96,7 +97,7 @@ class Entries:
             f"two layouts have the name {one.name!r}{other}{hint}", ("layouts", one.entry), at_key=True
         )
 
-    def _layout(self, one: Expanded) -> Layout | None:
+    def _layout(self, one: Expanded) -> Network | None:
         own: dict[str, Any] = {"layout": one.value} if isinstance(one.value, str) else dict(one.value)
         try:
             settings = LayoutSettings.model_validate(own)
@@ -119,12 +120,11 @@ class Entries:
         return layout
 
     def _resolved(self, own: dict[str, Any]) -> tuple[LayoutSettings, list[Mistake]]:
-        text = own.get("layout")
-        inherited = {} if isinstance(text, str) and text.strip().startswith("timm:") else dict(self.defaults)
+        inherited = {} if is_timm(own.get("layout")) else dict(self.defaults)
         if "stages" in own:
             inherited.pop("depths", None)
         settings = LayoutSettings.model_validate({**inherited, **own})
-        return settings, resolve(settings, check=self.check).mistakes
+        return settings, find_mistakes(settings, check=self.check)
 
     def _keep(self, mistakes: list[Mistake], one: Expanded, own: dict[str, Any]) -> None:
         """Note mistakes with their paths in the file."""

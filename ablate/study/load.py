@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ablate.errors import LayoutError, Mistake, did_you_mean
+from ablate.layout.layout import Layout
 from ablate.layout.settings import Defaults, plain_mistakes
 from ablate.study.entries import Entries
 from ablate.study.source import Source, parse_source, read_source
@@ -172,7 +173,7 @@ class _Loader:
             self.mistakes.append(Mistake(message, ("report", "baseline")))
         if match is not None and match.by == "depth":
             for name, layout in entries.layouts.items():
-                if layout.settings.stages is not None:
+                if isinstance(layout, Layout) and layout.settings.stages is not None:
                     entry = entries.names[name]
                     message = "`stages` fixes the depths, and `match` is to change them; use `layout`"
                     self.mistakes.append(Mistake(message, ("layouts", entry, "stages"), at_key=True))

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, StrictStr, model_validator
 
-from ablate.layout.layout import Layout
+from ablate.layout.network import Network
 from ablate.layout.settings import Count, Defaults, Depth, Model
 from ablate.study.fields import Bytes, ConstraintText, ObjectiveText, Size, Text, distinct
 from ablate.study.measures import Accuracy, Complexity, Input, Measure, Memory, Throughput
@@ -162,7 +162,7 @@ class Study:
     """A validated study: every layout resolved, every option typed."""
 
     name: str
-    layouts: dict[str, Layout]
+    layouts: dict[str, Network]
     input: Input = field(default_factory=Input)
     defaults: Defaults = field(default_factory=Defaults)
     match: Match | None = None

@@ -161,7 +161,7 @@ def test_cycling(given_arguments):
 
 def test_timm_models_are_layouts():
     layout = Layout("timm:resnet18")
-    assert (layout.timm, layout.stages, layout.name) == ("resnet18", (), "timm:resnet18")
+    assert (layout.model, layout.text, layout.name) == ("resnet18", "timm:resnet18", "timm:resnet18")
     assert layout.to_dict() == {"timm": "resnet18"}
     assert layout.to_yaml_dict() == {"layout": "timm:resnet18"}
 

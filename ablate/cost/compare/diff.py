@@ -18,7 +18,7 @@ from ablate.cost.compare.shares import Costs, Link, Peak, inference_peak_of, lin
 from ablate.cost.layouts import layout_cost
 from ablate.cost.operators.kernel import KERNELS, Kernel
 from ablate.cost.roofline import MachinePeak, machine_peak
-from ablate.layout.layout import Layout
+from ablate.layout.network import Network
 
 Change: TypeAlias = Literal["swap", "insert", "remove", "resize"]
 
@@ -77,8 +77,8 @@ class LayoutDiff:
 
 
 def diff(
-    a: Layout,
-    b: Layout,
+    a: Network,
+    b: Network,
     resolution: int | tuple[int, int] = 224,
     *,
     channels: int = 3,
@@ -94,7 +94,7 @@ def diff(
     limits = peak or machine_peak()
     costs = [layout_cost(one, resolution, channels=channels, classes=classes, batch=batch) for one in (a, b)]
     before, after = (total_costs(cost, limits) for cost in costs)
-    if a.timm is not None or b.timm is not None:
+    if not all(cost.source.links for cost in costs):
         rows = [DiffRow("whole", "swap", a.text, b.text, "", (("", ""),), after - before)] if a != b else []
     else:
         first, second = (links(cost, limits) for cost in costs)

@@ -89,8 +89,6 @@ def scaling(layout: Layout, by: By) -> Scaling:
     widths and hidden widths in multiples of 8, then 4, 2, 1; depths in whole cycles of the pattern, then
     single blocks. Raises `AblateError` where the layout has no such dial.
     """
-    if layout.timm is not None:
-        raise AblateError(f"{layout.name!r} is a timm model: its {by} is what timm says")
     if by == "width":
         return _width(layout)
     return _depth(layout) if by == "depth" else _expansion(layout)
