@@ -169,7 +169,7 @@ def cost_of_parts(
     size = (resolution, resolution) if isinstance(resolution, int) else resolution
     links: list[ChainLink] = []
     border = image_border(batch, channels, *size)
-    for name, part in parts(layout, channels, classes):
+    for name, part in parts(layout, channels, classes, size):
         try:
             cost = cost_of_link(part, border)
         except (ValueError, RuntimeError) as error:

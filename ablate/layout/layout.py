@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +10,13 @@ from pydantic import ValidationError
 
 from ablate.dotted import load
 from ablate.errors import LayoutError, Mistake, did_you_mean
-from ablate.layout.call import BlockCall, Value
+from ablate.layout import write
+from ablate.layout.arguments import without_defaults
+from ablate.layout.call import BlockCall
 from ablate.layout.network import Network, Outline
-from ablate.layout.resolve import Stage, resolve
+from ablate.layout.pattern import Pattern, parse_pattern
+from ablate.layout.recipe import Stage
+from ablate.layout.resolve import read_definitions, resolve
 from ablate.layout.settings import LayoutSettings, plain_mistakes
 from ablate.layout.timm_model import TimmModel, is_timm, model_name, timm_mistakes
 
@@ -23,8 +27,6 @@ if TYPE_CHECKING:
     from blocks import Kind
 
 __all__ = ["Layout", "Stage", "find_mistakes"]
-
-_NOTHING = BlockCall("none")
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -37,10 +39,7 @@ class Layout(Network):
     """
 
     stages: tuple[Stage, ...]
-    stem: BlockCall
-    downsample: BlockCall
-    ffn: BlockCall
-    norm: BlockCall
+    head: tuple[BlockCall, ...]
     drop_path: float
     name: str = field(compare=False)
     text: str = field(compare=False)
@@ -61,36 +60,33 @@ class Layout(Network):
         name: str | None = None,
         stages: str | None = None,
         stem: str | None = None,
-        downsample: str | None = None,
+        downsample: str | Sequence[str] | None = None,
         widths: int | Sequence[int] | None = None,
         depths: int | Sequence[int] | None = None,
         heads: int | Sequence[int] | None = None,
-        head_dim: int | None = None,
+        head_dim: int | Sequence[int] | None = None,
         mlp_ratio: float | Sequence[float] | None = None,
-        ffn: str | None = None,
-        norm: str | None = None,
+        ffn: str | Sequence[str] | None = None,
+        norm: str | Sequence[str] | None = None,
+        norm_place: str | Sequence[str] | None = None,
+        layer_scale: float | Sequence[float | str] | None = None,
+        res_scale: float | Sequence[float | str] | None = None,
+        position: str | Sequence[str] | None = None,
+        recipe: str | Sequence[str] | None = None,
+        head: str | None = None,
         drop_path: float | None = None,
+        define: Mapping[str, str] | None = None,
         check: bool = True,
     ):
         """`text` is a rule, a pattern or `timm:NAME`; `stages` spells every block out instead.
 
-        Defaults: stem `overlap`, downsample `overlap(stride=2)`, widths 64 128 320 512, depths 2, heads from
-        a `head_dim` of 32, mlp_ratio 4, ffn `mlp`, norm `layer`, drop_path 0.
+        Settings are those of a study file: one value for every stage, or a list. Defaults: stem `overlap`,
+        downsample `overlap(stride=2)`, widths 64 128 320 512, depths 2, heads from a `head_dim` of 32,
+        mlp_ratio 4, ffn `mlp`, norm `layer` before each branch, no scales and positions, head `norm_pool`,
+        drop_path 0.
         """
-        given: dict[str, Any] = {
-            "layout": text,
-            "stages": stages,
-            "stem": stem,
-            "downsample": downsample,
-            "widths": widths,
-            "depths": depths,
-            "heads": heads,
-            "head_dim": head_dim,
-            "mlp_ratio": mlp_ratio,
-            "ffn": ffn,
-            "norm": norm,
-            "drop_path": drop_path,
-        }
+        own = dict(locals())
+        given = {key: own[key] for key in LayoutSettings.model_fields if key in own} | {"layout": text}
         self._set(_settings(given), name, check)
 
     @classmethod
@@ -115,7 +111,7 @@ class Layout(Network):
         text = " ".join(str(settings.layout if settings.stages is None else settings.stages).split())
         values = {
             "stages": resolved.stages,
-            **{key: resolved.calls.get(key, _NOTHING) for key in ("stem", "downsample", "ffn", "norm")},
+            "head": resolved.head,
             "drop_path": float(settings.drop_path or 0.0),
             "name": name or text,
             "text": text,
@@ -124,6 +120,11 @@ class Layout(Network):
         }
         for key, value in values.items():
             object.__setattr__(self, key, value)
+
+    @property
+    def pattern(self) -> Pattern:
+        """The text as it was parsed: the cycles of its stages."""
+        return parse_pattern(self.text, read_definitions(self.settings.define or {}))
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -139,6 +140,11 @@ class Layout(Network):
     def heads(self) -> tuple[int, ...]:
         """Attention heads of each stage."""
         return tuple(stage.heads for stage in self.stages)
+
+    @property
+    def stem(self) -> tuple[BlockCall, ...]:
+        """The pieces from the image to the first stage."""
+        return self.stages[0].before
 
     @property
     def mlp_ratio(self) -> tuple[float, ...]:
@@ -168,34 +174,12 @@ class Layout(Network):
 
     def to_dict(self) -> dict[str, Any]:
         """The resolved network as plain data, the same for all spellings."""
-        return {
-            "stem": _plain_call(self.stem),
-            "downsample": _plain_call(self.downsample),
-            "ffn": _plain_call(self.ffn),
-            "norm": _plain_call(self.norm),
-            "drop_path": self.drop_path,
-            "stages": [
-                {
-                    "blocks": [_plain_call(call) for call in stage.blocks],
-                    "width": stage.width,
-                    "heads": stage.heads,
-                    "mlp_ratio": stage.mlp_ratio,
-                }
-                for stage in self.stages
-            ],
-        }
+        return write.to_dict(self)
 
     def to_yaml_dict(self) -> dict[str, Any]:
         """What a study file's `layouts:` entry needs to give this layout again, whatever the file's defaults
         are."""
-        spelled = self.settings.stages is not None
-        entry: dict[str, Any] = {"stages" if spelled else "layout": self.text}
-        entry |= {"stem": str(self.stem), "downsample": str(self.downsample), "widths": list(self.widths)}
-        if not spelled:
-            entry["depths"] = list(self.depths)
-        ratios = [int(ratio) if ratio == int(ratio) else ratio for ratio in self.mlp_ratio]
-        entry |= {"heads": list(self.heads), "mlp_ratio": ratios}
-        return entry | {"ffn": str(self.ffn), "norm": str(self.norm), "drop_path": self.drop_path}
+        return write.to_yaml_dict(self)
 
     def build(
         self,
@@ -207,7 +191,9 @@ class Layout(Network):
         deploy: bool = False,
     ) -> nn.Module:
         """The network: images `(B, channels, H, W)` to logits `(B, classes)`, or to its feature maps."""
-        module: nn.Module = load("ablate.model:build")(self, classes, channels, features_only=features_only)
+        module: nn.Module = load("ablate.model:build")(
+            self, classes, channels, features_only=features_only, resolution=resolution
+        )
         return load("blocks.deploy:deploy")(module) if deploy else module
 
     def cost(
@@ -237,25 +223,13 @@ class Layout(Network):
         return int(load("ablate.model:total_stride")(self))
 
     def parts_used(self) -> tuple[tuple[tuple[Kind, ...], BlockCall], ...]:
-        """Every distinct registered part: blocks, stem, downsampling, FFN, norm."""
-        blocks = dict.fromkeys(call for stage in self.stages for call in stage.blocks)
-        used: list[tuple[tuple[Kind, ...], BlockCall]] = [(("mixer", "block"), call) for call in blocks]
-        used += [(("stem",), self.stem), (("stem",), self.downsample)]
-        return (*used, (("ffn",), self.ffn), (("norm",), self.norm))
+        """Every distinct registered part: blocks, pieces of stems and heads, FFNs, norms, positions, and the
+        parts that are their arguments."""
+        return write.parts_used(self)
 
     def identity(self) -> dict[str, Any]:
         """`to_dict` without the arguments that have their default: these may be written or not."""
-        shorter = {}
-        for kinds, call in self.parts_used():
-            shorter[kinds[0], str(call)] = _plain_call(
-                load("ablate.layout.arguments:without_defaults")(call, *kinds)
-            )
-        data = self.to_dict()
-        data |= {key: shorter["stem", str(getattr(self, key))] for key in ("stem", "downsample")}
-        data |= {key: shorter[key, str(getattr(self, key))] for key in ("ffn", "norm")}
-        for stage, row in zip(self.stages, data["stages"], strict=True):
-            row["blocks"] = [shorter["mixer", str(call)] for call in stage.blocks]
-        return data
+        return write.to_dict(self, without_defaults)
 
     def __str__(self) -> str:
         return self.text
@@ -267,16 +241,6 @@ class Layout(Network):
         return f"Layout({', '.join(shown + [f'{key}={value!r}' for key, value in given.items()])})"
 
 
-def _plain_call(call: BlockCall) -> list[Any]:
-    """`[name, {argument: value}]`; a float that is whole is written as one, since `expand=2.0` means
-    `expand=2`."""
-    return [call.name, {key: _plain_value(value) for key, value in call.args}]
-
-
-def _plain_value(value: Value) -> Value:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
 def find_mistakes(settings: LayoutSettings, *, check: bool = True) -> list[Mistake]:
     """All that is wrong with the settings of a network."""
     if is_timm(settings.layout):
@@ -286,14 +250,29 @@ def find_mistakes(settings: LayoutSettings, *, check: bool = True) -> list[Mista
 
 def _settings(given: dict[str, Any]) -> LayoutSettings:
     """The settings of the constructor, checked. Raises `LayoutError`."""
-    given = {key: str(value) if isinstance(value, BlockCall) else value for key, value in given.items()}
+    given = {key: _as_written(value) for key, value in given.items()}
     try:
         return LayoutSettings.model_validate({k: v for k, v in given.items() if v is not None})
     except ValidationError as error:
         raise _error(plain_mistakes(error), given) from None
 
 
+def _as_written(value: Any) -> Any:
+    if isinstance(value, BlockCall):
+        return str(value)
+    if isinstance(value, list | tuple) and any(isinstance(item, BlockCall) for item in value):
+        return [_as_written(item) for item in value]
+    return value
+
+
 def _error(mistakes: list[Mistake], given: dict[str, Any]) -> LayoutError:
-    return LayoutError(
-        one.in_text(str(given.get(str(one.path[0]) if one.path else "", ""))) for one in mistakes
-    )
+    return LayoutError(mistake.in_text(_text_at(given, mistake.path)) for mistake in mistakes)
+
+
+def _text_at(given: Any, path: tuple[str | int, ...]) -> str:
+    for part in path:
+        try:
+            given = given[part]
+        except (IndexError, KeyError, TypeError):
+            return ""
+    return given if isinstance(given, str) else ""

@@ -1,12 +1,11 @@
 """From a network on paper to `nn.Module`."""
 
 from ablate.model.backbone import Backbone, build, total_stride
-from ablate.model.chain import Head, Part, PartKind, build_part, parts
+from ablate.model.chain import Part, PartKind, build_part, parts
 from ablate.model.timm_models import build_timm, own_size, timm_stride
 
 __all__ = [
     "Backbone",
-    "Head",
     "Part",
     "PartKind",
     "build",

@@ -10,6 +10,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ablate.errors import LayoutError, Mistake, did_you_mean
 from ablate.layout.layout import Layout
+from ablate.layout.resolve import definition_mistakes
 from ablate.layout.settings import Defaults, plain_mistakes
 from ablate.study.entries import Entries
 from ablate.study.source import Source, parse_source, read_source
@@ -52,7 +53,9 @@ class _Loader:
         name = self.section("study") or self.path.stem
         given_input: Input = self.section("input")
         defaults = self.valid_part("defaults")
-        entries = Entries(defaults, self.check)
+        define = self.valid_part("define")
+        self.mistakes += definition_mistakes(define, check=self.check)
+        entries = Entries(defaults, self.check, define)
         entries.read(self.data.get("layouts", {}), self.data.get("vary", {}))
         self.mistakes += entries.mistakes
         self.warnings += entries.warnings

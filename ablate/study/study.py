@@ -147,6 +147,9 @@ class StudyFile(Model):
     vary: dict[str, Any] = Field(
         default={}, description="Lists of values; each layout that says $name is made once per value."
     )
+    define: dict[str, StrictStr] = Field(
+        default={}, description="Names for parts of patterns, for every layout: {hybrid: conv key_only}."
+    )
     layouts: dict[str, Any] = Field(default={}, description="The layouts, by name.")
     match: Match | None = Field(default=None, description="Make the layouts equal in one quantity.")
     measure: Measure = Field(default=Measure(), description="What is measured.")
