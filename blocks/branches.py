@@ -8,7 +8,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from blocks.registry import Mixers, make, register
+from blocks.registry import Call, Mixers, get, make, register
+
+
+_DEFAULT: Mixers = ("identity", "depthwise")
 
 
 @register("mixer", "parallel")
@@ -20,7 +23,7 @@ class ParallelMixers(nn.Module):
 
     family: ClassVar[str] = "branches"
 
-    def __init__(self, dim: int, num_heads: int, *, of: Mixers):
+    def __init__(self, dim: int, num_heads: int, *, of: Mixers = _DEFAULT):
         super().__init__()
         if len(of) < 2:
             raise ValueError(f"of must name two mixers at least, got {len(of)}")
@@ -33,6 +36,11 @@ class ParallelMixers(nn.Module):
         for branch in others:
             y = y + branch(x)
         return y
+
+    @staticmethod
+    def summary_size(dim: int, num_heads: int, tokens: int, *, of: Mixers = _DEFAULT, **_: object) -> int:
+        """The sum over the branches."""
+        return sum(_summary(part, dim, num_heads, tokens) for part in of)
 
 
 @register("mixer", "split")
@@ -47,29 +55,56 @@ class SplitMixers(nn.Module):
 
     family: ClassVar[str] = "branches"
 
-    def __init__(self, dim: int, num_heads: int, *, of: Mixers, shares: tuple[int, ...] | None = None):
+    def __init__(
+        self, dim: int, num_heads: int, *, of: Mixers = _DEFAULT, shares: tuple[int, ...] | None = None
+    ):
         super().__init__()
-        shares = shares or (1,) * len(of)
-        if len(of) < 2:
-            raise ValueError(f"of must name two mixers at least, got {len(of)}")
-        if len(shares) != len(of):
-            raise ValueError(f"shares must be {len(of)} numbers, one a mixer, got {len(shares)}")
-        if min(shares) < 1:
-            raise ValueError(f"shares must be at least 1, got {min(shares)}")
-        widths = [dim * share // sum(shares) for share in shares]
-        widths[0] += dim - sum(widths)
-        if min(widths) < 1:
-            raise ValueError(f"shares leave a mixer without channels at dim {dim}")
-        self.widths = widths
+        self.widths = _widths(dim, of, shares)
         self.branches = nn.ModuleList(
             make("mixer", part, dim=width, num_heads=_heads(width, num_heads * width / dim))
-            for part, width in zip(of, widths, strict=True)
+            for part, width in zip(of, self.widths, strict=True)
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, C, H, W)` -> `(B, C, H, W)`."""
         pieces = torch.split(x, self.widths, dim=1)
         return torch.cat([branch(piece) for branch, piece in zip(self.branches, pieces, strict=True)], dim=1)
+
+    @staticmethod
+    def summary_size(
+        dim: int,
+        num_heads: int,
+        tokens: int,
+        *,
+        of: Mixers = _DEFAULT,
+        shares: tuple[int, ...] | None = None,
+    ) -> int:
+        """The sum over the branches."""
+        return sum(
+            _summary(part, width, _heads(width, num_heads * width / dim), tokens)
+            for part, width in zip(of, _widths(dim, of, shares), strict=True)
+        )
+
+
+def _widths(dim: int, of: Mixers, shares: tuple[int, ...] | None) -> list[int]:
+    """Channels of each mixer."""
+    shares = shares or (1,) * len(of)
+    if len(of) < 2:
+        raise ValueError(f"of must name two mixers at least, got {len(of)}")
+    if len(shares) != len(of):
+        raise ValueError(f"shares must be {len(of)} numbers, one a mixer, got {len(shares)}")
+    if min(shares) < 1:
+        raise ValueError(f"shares must be at least 1, got {min(shares)}")
+    widths = [dim * share // sum(shares) for share in shares]
+    widths[0] += dim - sum(widths)
+    if min(widths) < 1:
+        raise ValueError(f"shares leave a mixer without channels at dim {dim}")
+    return widths
+
+
+def _summary(part: str | Call, dim: int, num_heads: int, tokens: int) -> int:
+    name, arguments = (part, {}) if isinstance(part, str) else (part.name, part.kwargs)
+    return get(name, "mixer").summary_size(dim, num_heads, tokens, **arguments) or 0
 
 
 def _heads(width: int, wanted: float) -> int:

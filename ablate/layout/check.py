@@ -44,16 +44,16 @@ def check_layout(
 ) -> list[Mistake]:
     """All mistakes in the words of a layout; `parts` are the FFNs, norms and positions of its stages."""
     found: dict[Mistake, None] = {}
-    for use in blocks:
-        stage = stages[use.stage]
-        wrong = _check_block(use.word, stage)
-        found |= dict.fromkeys(mistake.under(*use.path) for mistake in wrong)
+    for chain in chains:
+        found |= dict.fromkeys(mistake.under(*chain.path) for mistake in _check_chain(chain))
     for key, uses in parts.items():
         for use in uses:
             wrong = _check_part(use.word, PARTS[key], stages[use.stage])
             found |= dict.fromkeys(mistake.under(*use.path) for mistake in wrong)
-    for chain in chains:
-        found |= dict.fromkeys(mistake.under(*chain.path) for mistake in _check_chain(chain))
+    for use in blocks:
+        stage = stages[use.stage]
+        wrong = _check_block(use.word, stage)
+        found |= dict.fromkeys(mistake.under(*use.path) for mistake in wrong)
     return list(found)
 
 

@@ -49,14 +49,16 @@ def user_file(tmp_path):
 
 
 def test_the_shipped_parts():
-    mixers = {"conv", "identity", "key_only", "linear", "pool", "softmax", "sra", "window"}
-    assert set(blocks.names("mixer")) == mixers
-    assert set(blocks.names("block")) == {"convnext", "mbconv"}
-    assert blocks.names("mixer", "block") == tuple(sorted(mixers | {"convnext", "mbconv"}))
-    assert set(blocks.names("stem")) == {"conv", "overlap", "patchify"}
-    assert set(blocks.names("ffn")) == {"conv", "mlp"}
-    assert set(blocks.names("norm")) == {"batch", "layer"}
-    assert [entry.name for entry in blocks.entries("ffn")] == ["conv", "mlp"]
+    mixers = {"conv", "identity", "key_only", "linear", "pool", "softmax", "sra", "window", "split"}
+    assert mixers <= set(blocks.names("mixer"))
+    whole = {"convnext", "mbconv", "inverted", "bottleneck", "basic"}
+    assert whole <= set(blocks.names("block"))
+    assert set(blocks.names("mixer", "block")) >= mixers | whole
+    assert blocks.names("mixer") == tuple(sorted(blocks.names("mixer")))
+    assert {"conv", "overlap", "patchify", "convolution", "maxpool", "merge"} <= set(blocks.names("stem"))
+    assert set(blocks.names("norm")) >= {"batch", "layer", "group", "rms", "none"}
+    ffns = ["conv", "glu", "mlp", "none", "star", "swiglu"]
+    assert [entry.name for entry in blocks.entries("ffn")] == ffns
 
 
 def test_one_family_one_file():
@@ -76,7 +78,7 @@ def test_signature_gives_supplied_and_arguments():
     assert arguments["window"] == blocks.Argument("window", int, 7)
     assert arguments["window"].type_name == "int"
     kernel = blocks.get("overlap", "stem").arguments["kernel"]
-    assert (kernel.type_name, kernel.default) == ("int | None", None)
+    assert (kernel.type_name, kernel.default) == ("int | none", None)
     assert "reconstruction" in entry.summary
 
 
@@ -93,7 +95,7 @@ def test_build_passes_what_the_part_names():
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(blocks.UnknownPartError, match="unknown ffn 'mpl'; known: conv, mlp") as error:
+    with pytest.raises(blocks.UnknownPartError, match="unknown ffn 'mpl'; known: conv, glu, mlp") as error:
         blocks.get("mpl", "ffn")
     assert error.value.names == ("conv", "mlp")
     with pytest.raises(blocks.UnknownPartError, match="unknown mixer or block"):
