@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from blocks.registry import Call, Mixers, get, make, register
 
-
 _DEFAULT: Mixers = ("identity", "depthwise")
 
 

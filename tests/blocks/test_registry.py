@@ -97,7 +97,7 @@ def test_build_passes_what_the_part_names():
 def test_unknown_name_lists_the_known_ones():
     with pytest.raises(blocks.UnknownPartError, match="unknown ffn 'mpl'; known: conv, glu, mlp") as error:
         blocks.get("mpl", "ffn")
-    assert error.value.names == ("conv", "mlp")
+    assert error.value.names == ("conv", "glu", "mlp", "none", "star", "swiglu")
     with pytest.raises(blocks.UnknownPartError, match="unknown mixer or block"):
         blocks.get("mlp", "mixer", "block")
 
