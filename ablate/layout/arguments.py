@@ -56,7 +56,7 @@ def check_word(word: Word, *kinds: Kind) -> list[Mistake]:
         message = f"argument {WIDTH!r} must be a whole number of channels, got {shown}"
         mistakes.append(Mistake(message, offset=word.value_offset(WIDTH)))
     for key, words in word.parts:
-        kind = _kind_within(entry.arguments[key].annotation) if key in entry.arguments else None
+        kind = kind_within(entry.arguments[key].annotation) if key in entry.arguments else None
         if kind is not None:
             mistakes += [mistake for part in words for mistake in check_word(part, kind)]
     return mistakes
@@ -92,7 +92,7 @@ def check_values(
 def parts_within(call: BlockCall, *kinds: Kind) -> Iterator[tuple[Kind, BlockCall]]:
     """The parts that a part is made with: its arguments' values, and the defaults of those left out."""
     for key, argument in find_part(call.name, *kinds).arguments.items():
-        kind = _kind_within(argument.annotation)
+        kind = kind_within(argument.annotation)
         if kind is None:
             continue
         value = call.kwargs.get(key, argument.default)
@@ -157,13 +157,13 @@ def _alternatives(annotation: Any) -> tuple[Any, ...]:
     return (annotation,)
 
 
-def _kind_within(annotation: Any) -> Kind | None:
+def kind_within(annotation: Any) -> Kind | None:
     """The kind of part that an argument holds: by itself, as an alternative, or in a list."""
     import blocks
 
     kind = blocks.part_kind(annotation)
     if kind is None and typing.get_origin(annotation) in (typing.Union, types.UnionType, tuple, list):
-        within = (_kind_within(item) for item in typing.get_args(annotation))
+        within = (kind_within(item) for item in typing.get_args(annotation))
         return next((inner for inner in within if inner is not None), None)
     return kind
 

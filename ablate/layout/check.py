@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ablate.errors import Mistake
-from ablate.layout.arguments import WIDTH, check_values, check_word, find_part
+from ablate.layout.arguments import WIDTH, check_values, check_word, find_part, kind_within
 from ablate.layout.call import BlockCall, Value
 from ablate.layout.recipe import PARTS, Stage, check_recipe, kind_of, refuse_recipe
 from ablate.layout.words import Word
@@ -91,7 +91,22 @@ def _objections(
     word: Word, kinds: tuple[Kind, ...], supplied: tuple[tuple[str, Value], ...]
 ) -> list[Mistake]:
     mistake = check_values(word, kinds, supplied)
-    return [] if mistake is None else [mistake]
+    if mistake is None:
+        return []
+    # a part within may be what objects: then its place is the better one
+    for kind, part in _words_within(word, kinds):
+        for within in _objections(part, (kind,), supplied):
+            if within.message.partition(": ")[2] in mistake.message:
+                return [within]
+    return [mistake]
+
+
+def _words_within(word: Word, kinds: tuple[Kind, ...]) -> Iterator[tuple[Kind, Word]]:
+    arguments = find_part(word.call.name, *kinds).arguments
+    for key, words in word.parts:
+        kind = kind_within(arguments[key].annotation) if key in arguments else None
+        if kind is not None:
+            yield from ((kind, part) for part in words)
 
 
 def _check_chain(chain: Chain) -> list[Mistake]:

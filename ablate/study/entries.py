@@ -142,7 +142,7 @@ class Entries:
             else:
                 line.append(self._written[base])
                 continue
-            if line[-1] is one:  # further up it is that entry's mistake
+            if line[-1] is one or base == one.name:  # further up it is that entry's mistake
                 path, _ = one.origin(("base",), None)
                 self.mistakes.append(Mistake(message, path))
             return None, {}
