@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+import types
+
 import pytest
 import timm
 import torch
 from torch import nn
 
+import blocks
 from ablate import Layout
 from ablate.errors import AblateError
 from ablate.model import Backbone, build_part, parts
@@ -149,3 +153,71 @@ def test_a_size_that_timm_refuses_is_named() -> None:
 def test_a_timm_model_has_timms_stride() -> None:
     assert Layout("timm:resnet18").total_stride == 32
     assert Layout("timm:vit_tiny_patch16_224").total_stride == 16
+
+
+OWN = """
+import torch
+from torch import nn
+
+import blocks
+
+
+@blocks.register("mixer", "zeroed")
+class Zeroed(nn.Module):
+    \"\"\"A projection that starts at zero, by each of the ways people write it.\"\"\"
+
+    def __init__(self, dim: int, resolution: tuple[int, int], *, how: str = "init"):
+        super().__init__()
+        self.proj, self.other = nn.Linear(dim, dim), nn.Linear(dim, dim)
+        self.size = nn.Parameter(torch.zeros(*resolution))
+        if how == "init":
+            nn.init.zeros_(self.proj.weight)
+        elif how == "data":
+            self.proj.weight.data.zero_()
+        self.how = how
+
+    def init_weights(self):
+        if self.how == "method":
+            nn.init.zeros_(self.proj.weight)
+
+    def forward(self, x):
+        return self.proj(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) + self.size
+"""
+
+
+@pytest.fixture
+def zeroed(tmp_path, monkeypatch):  # type: ignore[no-untyped-def]
+    blocks.names("mixer")
+    monkeypatch.setattr(blocks.registry, "_entries", dict(blocks.registry._entries))
+    (tmp_path / "zeroed.py").write_text(OWN)
+    blocks.load_file(tmp_path / "zeroed.py")
+
+
+@pytest.mark.usefixtures("zeroed")
+@pytest.mark.parametrize("how", ["init", "data", "method"])
+def test_what_a_block_starts_itself_is_kept(how: str) -> None:
+    model = Layout(f"zeroed(how={how})", widths=[16, 24], depths=[1, 1]).build(3, resolution=(64, 32))
+    for stage in model.stages:
+        mixer = stage["block1"].mixer
+        assert not mixer.proj.weight.any()
+        assert 0.015 < mixer.other.weight.std() < 0.025  # what it leaves alone starts as everywhere
+        assert not mixer.other.bias.any()
+
+
+@pytest.mark.usefixtures("zeroed")
+def test_the_size_of_its_map_is_supplied() -> None:
+    layout = Layout("zeroed", widths=[16, 24], depths=[1, 1])
+    model = layout.build(3, resolution=(64, 32))
+    assert [tuple(stage["block1"].mixer.size.shape) for stage in model.stages] == [(16, 8), (8, 4)]
+    assert layout.cost(64).params - layout.cost(32).params == (16 * 16 + 8 * 8) - (8 * 8 + 4 * 4)
+
+
+def test_deploying_folds_with_the_blocks_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    folded = []
+    module = types.ModuleType("blocks.deploy")
+    module.deploy = lambda model: folded.append(model) or model  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "blocks.deploy", module)
+    model = Layout("conv", **SMALL).build(3, deploy=True)
+    assert folded == [model]
+    Layout("conv", **SMALL).build(3)
+    assert len(folded) == 1

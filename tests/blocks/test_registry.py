@@ -174,3 +174,23 @@ def test_load_file_cannot_replace_a_shipped_block(user_file):
     with pytest.raises(ValueError, match="already defined"):
         blocks.load_file(user_file("conv", file="thief.py"))
     assert inspect.getfile(blocks.get("conv", "mixer").cls).endswith("conv.py")
+
+
+def test_a_parameter_that_nobody_supplies_asks_for_a_star():
+    with pytest.raises(ValueError, match=r"not 'window'; put `\*` before it"):
+
+        @blocks.register("mixer", "starless")
+        class Starless(nn.Module):
+            """A mixer."""
+
+            def __init__(self, dim: int, window: int = 7):
+                super().__init__()
+
+
+def test_what_a_class_says_about_itself():
+    entry = blocks.get("squeeze_excite", "mixer")
+    assert (entry.family, entry.caveat, entry.color) == ("modulation", "", None)
+    assert entry.summary_size(64, 2, 196) == 64
+    split = blocks.get("split", "mixer")
+    assert split.summary_size(64, 2, 196, of=("identity", "squeeze_excite"), shares=(3, 1)) == 16
+    assert blocks.get("mlp", "ffn").summary_size(64, 2, 196) is None
