@@ -6,13 +6,9 @@ A part is registered under a kind and a name. Its constructor says what it needs
 * keyword-only parameters are the part's *arguments* in the language, with their types and defaults.
 
 So `def __init__(self, dim: int, num_heads: int, *, window: int = 7)` makes `name(window=5)` legal, and
-nothing else has to be written for the language, the command line or the documentation.
-
-An argument may be a part itself: annotated `Norm`, `Mixer`, `Mixers`, it is made with `make`.
-A class may say more about itself: `family` (a word; tables and figures group by it), `color` (a hint for
-figures), `caveat` (what a reader of its results must know: `"reconstruction"`), and
-`summary_size(dim, num_heads, tokens, **arguments)`, how many numbers about the image it keeps that do not
-depend on the query.
+nothing else has to be written for the language, the command line or the documentation. An argument may be a
+part itself: annotated `Norm`, `Mixer`, `Mixers`, it is made with `make`. A class may say more about itself:
+`family`, `color`, `caveat` (`"reconstruction"`) and `summary_size`; see `Entry`.
 """
 
 from __future__ import annotations
