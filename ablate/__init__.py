@@ -3,11 +3,11 @@
 from typing import Any
 
 from ablate.dotted import load
-from ablate.layout import Layout
+from ablate.layout import Layout, Network, TimmModel
 from ablate.study import Study, load_study
 
 __version__ = "0.1.0"
-__all__ = ["Layout", "Study", "__version__", "load_results", "load_study"]
+__all__ = ["Layout", "Network", "Study", "TimmModel", "__version__", "load_results", "load_study"]
 
 
 def __getattr__(name: str) -> Any:

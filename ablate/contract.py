@@ -14,7 +14,7 @@ from ablate.cost import KERNELS, count, formulas, trace_memory
 from ablate.errors import AblateError
 from ablate.layout.arguments import find_part
 from ablate.layout.call import BlockCall
-from ablate.model import Head
+from blocks.heads import NormPoolHead
 
 SIZES = ((1, 1), (1, 7), (5, 3), (13, 9), (16, 16))
 
@@ -189,9 +189,9 @@ def _memory(build: Build, dim: int) -> str:
     """Predicted bytes against a real run under the same tracker, of the block with a classifier on top."""
     saved = []
     for kernel in KERNELS:
-        real = nn.Sequential(build(), Head(dim, 10, nn.Identity()))
+        real = nn.Sequential(build(), NormPoolHead(dim, 10, norm="none"))
         with torch.device("meta"):
-            planned = nn.Sequential(build(), Head(dim, 10, nn.Identity()))
+            planned = nn.Sequential(build(), NormPoolHead(dim, 10, norm="none"))
         image = _input(dim, (13, 9))
         predicted = trace_memory(planned, image.to("meta"), kernel)
         measured = trace_memory(real, image, kernel)

@@ -2,11 +2,13 @@
 
 A part is registered under a kind and a name. Its constructor says what it needs:
 
-* positional parameters are supplied by the model (`dim`, `num_heads`, `drop_path`, `in_chans`, `hidden`),
+* positional parameters are supplied by the model: `SUPPLIED` says which, for each kind of part,
 * keyword-only parameters are the part's *arguments* in the language, with their types and defaults.
 
 So `def __init__(self, dim: int, num_heads: int, *, window: int = 7)` makes `name(window=5)` legal, and
-nothing else has to be written for the language, the command line or the documentation.
+nothing else has to be written for the language, the command line or the documentation. An argument may be a
+part itself: annotated `Norm`, `Mixer`, `Mixers`, it is made with `make`. A class may say more about itself:
+`family`, `color`, `caveat` (`"reconstruction"`) and `summary_size`; see `Entry`.
 """
 
 from __future__ import annotations
@@ -18,17 +20,43 @@ import importlib.util
 import inspect
 import pkgutil
 import sys
+import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeAlias, TypeVar
 
 from torch import nn
 
-Kind = Literal["mixer", "block", "stem", "ffn", "norm"]
+Kind = Literal["mixer", "block", "stem", "ffn", "norm", "head", "position"]
 KINDS: tuple[Kind, ...] = typing.get_args(Kind)
+SUPPLIED: dict[Kind, tuple[str, ...]] = {
+    "mixer": ("dim", "num_heads", "resolution"),
+    "block": ("dim", "num_heads", "drop_path", "resolution"),
+    "stem": ("in_chans", "dim"),
+    "ffn": ("dim", "hidden"),
+    "norm": ("dim",),
+    "head": ("dim", "classes"),
+    "position": ("dim",),
+}
+"""What the model supplies: channels that enter (`in_chans`) and leave (`dim`), attention heads, the rate of
+stochastic depth, the size (H, W) of the map where the part stands, the hidden width of an FFN, classes."""
+
+
+class Call(Protocol):
+    """A part with its arguments, as the language hands it to another part."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def kwargs(self) -> dict[str, Any]: ...
+
+
+Norm: TypeAlias = Annotated[str | Call, "norm"]
+Mixer: TypeAlias = Annotated[str | Call, "mixer"]
+Mixers: TypeAlias = tuple[Mixer, ...]
 
 _T = TypeVar("_T", bound=type[nn.Module])
 
@@ -44,11 +72,30 @@ class Argument:
     @property
     def type_name(self) -> str:
         """The annotation as text: `int`, `float | None`, `'window' | 'global'`."""
-        if typing.get_origin(self.annotation) is Literal:
-            return " | ".join(repr(choice) for choice in typing.get_args(self.annotation))
-        if isinstance(self.annotation, type):
-            return self.annotation.__name__
-        return str(self.annotation)
+        return _type_name(self.annotation)
+
+
+def part_kind(annotation: Any) -> Kind | None:
+    """`norm` for an argument annotated `Norm`: the kind of part that it is, if it is one."""
+    if typing.get_origin(annotation) is Annotated and annotation.__metadata__[0] in KINDS:
+        kind: Kind = annotation.__metadata__[0]
+        return kind
+    return None
+
+
+def _type_name(annotation: Any) -> str:
+    kind, origin, within = part_kind(annotation), typing.get_origin(annotation), typing.get_args(annotation)
+    if kind is not None:
+        return kind
+    if origin is Literal:
+        return " | ".join(repr(choice) for choice in within)
+    if origin in (typing.Union, types.UnionType):
+        return " | ".join(map(_type_name, within))
+    if origin in (tuple, list):
+        return f"[{', '.join('...' if item is Ellipsis else _type_name(item) for item in within)}]"
+    if annotation in (None, types.NoneType):
+        return "none"
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
 
 
 @dataclass(frozen=True)
@@ -75,7 +122,7 @@ class Entry:
     @property
     def arguments(self) -> dict[str, Argument]:
         """The keyword-only parameters, which the layout language may set."""
-        hints = typing.get_type_hints(self.cls.__init__)
+        hints = typing.get_type_hints(self.cls.__init__, include_extras=True)
         return {
             p.name: Argument(p.name, hints.get(p.name, Any), p.default)
             for p in self._parameters()
@@ -83,13 +130,44 @@ class Entry:
         }
 
     @property
+    def family(self) -> str:
+        """The word that the class groups itself under; its kind where it says none."""
+        return str(getattr(self.cls, "family", "") or self.kind)
+
+    @property
+    def color(self) -> str | None:
+        """The colour that the class asks for in figures, if any."""
+        color: str | None = getattr(self.cls, "color", None)
+        return color
+
+    @property
+    def caveat(self) -> str:
+        """What a reader of its results must know; empty for nothing."""
+        return str(getattr(self.cls, "caveat", ""))
+
+    def summary_size(self, dim: int, num_heads: int, tokens: int, **arguments: Any) -> int | None:
+        """How many numbers about an image it keeps that do not depend on the query; None where unknown.
+
+        `tokens` is the number of positions of the map, `arguments` those of the language.
+        """
+        function = getattr(self.cls, "summary_size", None)
+        return None if function is None else int(function(dim, num_heads, tokens, **arguments))
+
+    @property
     def source_hash(self) -> str:
         """Hash of the code of the file the part is written in; part of every measurement's key."""
         return source_hash(self.file)
 
     def build(self, supplied: dict[str, Any], arguments: dict[str, Any]) -> nn.Module:
-        """Construct the part: the constructor gets what it names of `supplied`, and all `arguments`."""
-        return self.cls(**{name: supplied[name] for name in self.supplied if name in supplied}, **arguments)
+        """Construct the part: the constructor gets what it names of `supplied`, and all `arguments`.
+
+        An `init_weights()` of its own is called.
+        """
+        given = {name: supplied[name] for name in self.supplied if name in supplied}
+        module = self.cls(**given, **arguments)
+        if callable(own := getattr(module, "init_weights", None)):
+            own()
+        return module
 
     def _parameters(self) -> list[inspect.Parameter]:
         return list(inspect.signature(self.cls.__init__).parameters.values())[1:]
@@ -133,6 +211,7 @@ def register(kind: Kind, name: str) -> Callable[[_T], _T]:
         raise ValueError(f"{name!r} cannot be a block's name: it must be an identifier")
 
     def add(cls: _T) -> _T:
+        _check_parameters(kind, name, cls)
         file = Path(inspect.getfile(cls)).resolve()
         # mixers and whole blocks are used at the same places, so they share one name space
         for other in ("mixer", "block") if kind in ("mixer", "block") else (kind,):
@@ -143,6 +222,24 @@ def register(kind: Kind, name: str) -> Callable[[_T], _T]:
         return cls
 
     return add
+
+
+def _check_parameters(kind: Kind, name: str, cls: type[nn.Module]) -> None:
+    """Every positional parameter must be one that the model supplies to this kind."""
+    for parameter in list(inspect.signature(cls.__init__).parameters.values())[1:]:
+        positional = parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        if positional and parameter.name not in SUPPLIED[kind]:
+            raise ValueError(
+                f"{kind} {name!r}: the model supplies {', '.join(SUPPLIED[kind])}, not {parameter.name!r}; "
+                "put `*` before it in the constructor to make it an argument of the language"
+            )
+
+
+def make(kind: Kind, part: str | Call | None, **supplied: Any) -> nn.Module:
+    """A part that another one takes as an argument: `make("norm", norm, dim=dim)`; None is `none`."""
+    part = part or "none"
+    name, arguments = (part, {}) if isinstance(part, str) else (part.name, part.kwargs)
+    return get(name, kind).build(supplied, arguments)
 
 
 @cache

@@ -18,12 +18,12 @@ class SoftmaxAttention(nn.Module):
     explicit N x N) can be chosen from outside.
     """
 
-    def __init__(self, dim: int, num_heads: int, *, qkv_bias: bool = True):
+    def __init__(self, dim: int, num_heads: int, *, qkv_bias: bool = True, proj_bias: bool = True):
         super().__init__()
         self.num_heads = num_heads
         self.head_dim = head_dim(dim, num_heads)
         self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
-        self.proj = nn.Linear(dim, dim)
+        self.proj = nn.Linear(dim, dim, bias=proj_bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, C, H, W)` -> `(B, C, H, W)`."""

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from ablate.cli import app, compare, costs, studies  # noqa: F401  (the commands register themselves)
+from ablate.cli import app, compare, costs, show, studies  # noqa: F401  (the commands register themselves)
 from ablate.cost import count
 from ablate.study.shipped import shipped_studies
 
@@ -68,7 +68,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_commands() -> None:
-    wanted = "run check show cost blocks status report search schema match diff contract"
+    wanted = "run check show cost blocks status report search schema match diff contract convert"
     assert set(wanted.split()) <= set(COMMANDS)
 
 

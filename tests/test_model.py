@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+import types
+
 import pytest
 import timm
 import torch
 from torch import nn
 
+import blocks
 from ablate import Layout
+from ablate.errors import AblateError
 from ablate.model import Backbone, build_part, parts
 
 SMALL = {"widths": [16, 32, 48], "depths": [2, 1, 2], "head_dim": 8}
@@ -112,8 +117,10 @@ def test_stochastic_depth_grows_linearly() -> None:
 
 
 def test_timm_models_have_no_parts() -> None:
-    with pytest.raises(ValueError, match="timm"):
-        parts(Layout("timm:resnet18"))
+    layout = Layout("timm:resnet18")
+    assert not isinstance(layout, Layout)
+    assert layout.parts_used() == ()
+    assert [tuple(line) for line in layout.outline()] == [("timm:resnet18", "", "", "")]
 
 
 def test_signals_keep_their_scale_at_the_start() -> None:
@@ -124,3 +131,93 @@ def test_signals_keep_their_scale_at_the_start() -> None:
     for part in model.chain():
         x = part(x)
         assert 0.005 < x.std() < 20
+
+
+@pytest.mark.parametrize(
+    ("name", "macs"),
+    [("vit_tiny_patch16_224", 93_936_000), ("swin_tiny_patch4_window7_224", 424_552_320)],
+)
+def test_timm_models_of_one_size_are_made_for_the_resolution(name: str, macs: int) -> None:
+    layout = Layout(f"timm:{name}")
+    assert layout.cost(64, classes=10).macs == macs
+    with torch.device("meta"):
+        model = layout.build(10, resolution=64)
+        assert model(torch.empty(2, 3, 64, 64)).shape == (2, 10)
+
+
+def test_a_size_that_timm_refuses_is_named() -> None:
+    with pytest.raises(AblateError, match=r"made for 224 x 224 px, .* for 100 x 100: .*divide"):
+        Layout("timm:xcit_nano_12_p16_224").build(resolution=100)
+
+
+def test_a_timm_model_has_timms_stride() -> None:
+    assert Layout("timm:resnet18").total_stride == 32
+    assert Layout("timm:vit_tiny_patch16_224").total_stride == 16
+
+
+OWN = """
+import torch
+from torch import nn
+
+import blocks
+
+
+@blocks.register("mixer", "zeroed")
+class Zeroed(nn.Module):
+    \"\"\"A projection that starts at zero, by each of the ways people write it.\"\"\"
+
+    def __init__(self, dim: int, resolution: tuple[int, int], *, how: str = "init"):
+        super().__init__()
+        self.proj, self.other = nn.Linear(dim, dim), nn.Linear(dim, dim)
+        self.size = nn.Parameter(torch.zeros(*resolution))
+        if how == "init":
+            nn.init.zeros_(self.proj.weight)
+        elif how == "data":
+            self.proj.weight.data.zero_()
+        self.how = how
+
+    def init_weights(self):
+        if self.how == "method":
+            nn.init.zeros_(self.proj.weight)
+
+    def forward(self, x):
+        return self.proj(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) + self.size
+"""
+
+
+@pytest.fixture
+def zeroed(tmp_path, monkeypatch):  # type: ignore[no-untyped-def]
+    blocks.names("mixer")
+    monkeypatch.setattr(blocks.registry, "_entries", dict(blocks.registry._entries))
+    (tmp_path / "zeroed.py").write_text(OWN)
+    blocks.load_file(tmp_path / "zeroed.py")
+
+
+@pytest.mark.usefixtures("zeroed")
+@pytest.mark.parametrize("how", ["init", "data", "method"])
+def test_what_a_block_starts_itself_is_kept(how: str) -> None:
+    model = Layout(f"zeroed(how={how})", widths=[16, 24], depths=[1, 1]).build(3, resolution=(64, 32))
+    for stage in model.stages:
+        mixer = stage["block1"].mixer
+        assert not mixer.proj.weight.any()
+        assert 0.015 < mixer.other.weight.std() < 0.025  # what it leaves alone starts as everywhere
+        assert not mixer.other.bias.any()
+
+
+@pytest.mark.usefixtures("zeroed")
+def test_the_size_of_its_map_is_supplied() -> None:
+    layout = Layout("zeroed", widths=[16, 24], depths=[1, 1])
+    model = layout.build(3, resolution=(64, 32))
+    assert [tuple(stage["block1"].mixer.size.shape) for stage in model.stages] == [(16, 8), (8, 4)]
+    assert layout.cost(64).params - layout.cost(32).params == (16 * 16 + 8 * 8) - (8 * 8 + 4 * 4)
+
+
+def test_deploying_folds_with_the_blocks_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    folded = []
+    module = types.ModuleType("blocks.deploy")
+    module.deploy = lambda model: folded.append(model) or model  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "blocks.deploy", module)
+    model = Layout("conv", **SMALL).build(3, deploy=True)
+    assert folded == [model]
+    Layout("conv", **SMALL).build(3)
+    assert len(folded) == 1

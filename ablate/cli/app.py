@@ -12,7 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from ablate.layout.call import BlockCall
-    from ablate.layout.layout import Layout
+    from ablate.layout.network import Network
 
 app = typer.Typer(
     name="ablate",
@@ -47,12 +47,19 @@ _LAYOUT_OPTIONS: dict[str, Any] = {
     "widths": Annotated[str | None, typer.Option(help="Channels of each stage: 64,128,320,512.")],
     "depths": Annotated[str | None, typer.Option(help="Blocks of each stage: 2,2,2,2.")],
     "heads": Annotated[str | None, typer.Option(help="Attention heads, one number or one per stage.")],
-    "head_dim": Annotated[int | None, typer.Option(help="Channels per head aimed at, without --heads.")],
+    "head_dim": Annotated[str | None, typer.Option(help="Channels per head aimed at, without --heads.")],
     "mlp_ratio": Annotated[str | None, typer.Option(help="FFN expansion, one number or one per stage.")],
     "stem": Annotated[str | None, typer.Option(help="Stem, such as 'overlap(stride=2)'.")],
     "downsample": Annotated[str | None, typer.Option(help="Part before stages 2, 3, ...: 'overlap'.")],
-    "ffn": Annotated[str | None, typer.Option(help="FFN: mlp or conv.")],
-    "norm": Annotated[str | None, typer.Option(help="Norm: layer or batch.")],
+    "ffn": Annotated[str | None, typer.Option(help="FFN: mlp, conv, glu, swiglu, star or none.")],
+    "norm": Annotated[str | None, typer.Option(help="Norm: layer, batch, group, rms or none.")],
+    "norm_place": Annotated[str | None, typer.Option(help="Norms: pre, post, res_post or none.")],
+    "layer_scale": Annotated[str | None, typer.Option(help="Start of each branch's learned scale.")],
+    "res_scale": Annotated[str | None, typer.Option(help="Start of each residual's learned scale.")],
+    "position": Annotated[str | None, typer.Option(help="Position: none, cpe, learned or sine.")],
+    "recipe": Annotated[str | None, typer.Option(help="Recipe: metaformer or metanext.")],
+    "head": Annotated[str | None, typer.Option(help="Head: norm_pool, pool_norm, pool or mlp.")],
+    "blocks": BlockFiles,
     "study": Annotated[str | None, typer.Option(metavar="FILE", help="Take layouts by name from a study.")],
 }
 
@@ -75,7 +82,7 @@ def with_layout_options(command: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
-def read_layout(context: typer.Context, text: str) -> Layout:
+def read_layout(context: typer.Context, text: str) -> Network:
     """The layout that `text` and the command's options for layouts describe.
 
     Raises `AblateError` for whatever is wrong with it.
@@ -84,6 +91,7 @@ def read_layout(context: typer.Context, text: str) -> Layout:
     from ablate.layout.layout import Layout
 
     options = {key: context.params[key] for key in _LAYOUT_OPTIONS if context.params[key] is not None}
+    load_blocks(options.pop("blocks", None))
     study = options.pop("study", None)
     settings = _lists(options)
     if study is None:
@@ -97,7 +105,7 @@ def read_layout(context: typer.Context, text: str) -> Layout:
         layouts = matched(load_study(find_study(study)), executor).layouts
     if text not in layouts:
         raise AblateError(f"{study} has no layout {text!r}{did_you_mean(text, list(layouts))}")
-    layout: Layout = layouts[text].replace(**settings) if settings else layouts[text]
+    layout: Network = layouts[text].replace(**settings) if settings else layouts[text]
     return layout
 
 
@@ -133,8 +141,21 @@ def load_blocks(files: list[Path] | None) -> None:
 
 def _lists(options: dict[str, Any]) -> dict[str, Any]:
     """`widths="64,128"` as numbers; other options as they are."""
-    kinds: dict[str, type] = {"widths": int, "depths": int, "heads": int, "mlp_ratio": float}
-    return {key: _numbers(key, text, kinds[key]) if key in kinds else text for key, text in options.items()}
+    kinds: dict[str, type] = {"widths": int, "depths": int, "heads": int, "head_dim": int, "mlp_ratio": float}
+    out = {}
+    for key, text in options.items():
+        if key in kinds:
+            out[key] = _numbers(key, text, kinds[key])
+        elif key in ("layer_scale", "res_scale"):
+            scales = [_scale(key, item.strip()) for item in text.split(",")]
+            out[key] = scales if len(scales) > 1 else scales[0]
+        else:
+            out[key] = text
+    return out
+
+
+def _scale(option: str, text: str) -> Any:
+    return text if text == "none" else _numbers(option, text, float)
 
 
 def _numbers(option: str, text: str, kind: type) -> Any:

@@ -23,7 +23,7 @@ from ablate.cli.app import (
 
 if TYPE_CHECKING:
     from ablate.cost.audit import AuditTable
-    from ablate.layout.layout import Layout
+    from ablate.layout.network import Network
 
 
 @app.command()
@@ -83,7 +83,7 @@ def cost(
 
         tables = [
             run_audit(
-                lambda: described.build(classes, channels),
+                lambda: described.build(classes, channels, resolution=resolution),
                 resolution,
                 channels=channels,
                 mode=mode,
@@ -103,7 +103,7 @@ def cost(
 
 
 def _break_down(
-    layout: Layout, by: str, sort: str | None, as_json: bool, *, depth: int, training: bool, **sizes: Any
+    layout: Network, by: str, sort: str | None, as_json: bool, *, depth: int, training: bool, **sizes: Any
 ) -> None:
     from ablate.cli.print_costs import print_breakdown
     from ablate.cost.breakdown import breakdown, quantities_of

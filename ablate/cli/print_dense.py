@@ -11,10 +11,10 @@ from ablate.cli.terminal import errors, print_table, print_warnings
 from ablate.report.numbers import scaled
 
 if TYPE_CHECKING:
-    from ablate.layout.layout import Layout
+    from ablate.layout.network import Network
 
 
-def dense_command(layout: Layout, channels: int, as_json: bool) -> None:
+def dense_command(layout: Network, channels: int, as_json: bool) -> None:
     """Count a layout's backbone, neck and head under the three conventions and print them.
 
     Raises `AblateError` when the layout has no feature pyramid.

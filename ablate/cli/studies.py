@@ -81,12 +81,8 @@ def check(file: StudyFile) -> None:
         typer.echo(f"search: {study.search.trials} trials in a space of {SearchSpace.of(study).size}")
 
 
-@app.command()
-def show(file: StudyFile, as_json: AsJson = False) -> None:
-    """Show the layouts of a study as they are resolved, stage by stage.
-
-    Example: `ablate show quickstart`
-    """
+def show_study(file: str, as_json: bool) -> None:
+    """The layouts of a study as they are resolved, stage by stage: `ablate show FILE`."""
     from ablate.cli.print_design import print_designs
     from ablate.cli.terminal import print_layouts, print_warnings
 

@@ -94,11 +94,7 @@ def print_layouts(study: Study) -> None:
     """The stages of every layout of a study."""
     rows: list[list[object]] = []
     for name, layout in study.layouts.items():
-        if layout.timm is not None:
-            rows.append([name, f"timm:{layout.timm}", "", "", ""])
-        for number, stage in enumerate(layout.stages, start=1):
-            label = name if number == 1 else ""
-            rows.append([label, " ".join(map(str, stage.blocks)), number, stage.width, stage.heads])
+        rows += [["" if index else name, *line] for index, line in enumerate(layout.outline())]
     print_table(study.name, ["layout", "blocks", "stage", "width", "heads"], rows, text_columns=2)
 
 

@@ -8,7 +8,7 @@ from ablate.cost.memory.predict import Prediction, predict_memory
 from ablate.cost.memory.trace import Memory, trace_memory
 from ablate.cost.operators.kernel import KERNELS, Kernel, attention_kernel, device_kernel
 from ablate.cost.operators.rules import register_macs
-from ablate.cost.parts import PartCost, part_cost
+from ablate.cost.parts import PartCost
 from ablate.cost.roofline import MachinePeak, arithmetic_intensity, machine_peak, roofline_seconds
 
 __all__ = [
@@ -31,7 +31,6 @@ __all__ = [
     "formulas",
     "layout_cost",
     "machine_peak",
-    "part_cost",
     "predict_memory",
     "register_macs",
     "roofline_seconds",

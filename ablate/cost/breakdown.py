@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from ablate.cost import whole
 from ablate.cost.count import Count, Tally, count
 from ablate.cost.inputs import image_size
 from ablate.cost.layouts import layout_cost
 from ablate.cost.parts import image_border
 from ablate.errors import AblateError, did_you_mean
-from ablate.layout.layout import Layout
+from ablate.layout.network import Network
+from ablate.layout.timm_model import TimmModel
 
 COLUMNS: Mapping[str, str] = {
     "params": "parameters",
@@ -46,7 +46,7 @@ def quantities_of(by: str) -> tuple[str, ...]:
 
 
 def breakdown(
-    layout: Layout,
+    layout: Network,
     by: str,
     sort: str | None = None,
     *,
@@ -98,14 +98,14 @@ def _shared(rows: list[Amounts]) -> list[Share]:
 
 
 def _by_stage(
-    layout: Layout, resolution: Any, sizes: Mapping[str, int], depth: int, training: bool
+    layout: Network, resolution: Any, sizes: Mapping[str, int], depth: int, training: bool
 ) -> Iterable[Amounts]:
     for row in layout_cost(layout, resolution, **sizes).stage_rows:
         yield row.name, {"params": row.params, **vars(row.work)}
 
 
 def _by_operator(
-    layout: Layout, resolution: Any, sizes: Mapping[str, int], depth: int, training: bool
+    layout: Network, resolution: Any, sizes: Mapping[str, int], depth: int, training: bool
 ) -> Iterable[Amounts]:
     _, counted = _counted(layout, resolution, sizes, training)
     for name, work in counted.by_operator.items():
@@ -115,7 +115,7 @@ def _by_operator(
 
 
 def _by_module(
-    layout: Layout, resolution: Any, sizes: Mapping[str, int], depth: int, training: bool
+    layout: Network, resolution: Any, sizes: Mapping[str, int], depth: int, training: bool
 ) -> Iterable[Amounts]:
     module, counted = _counted(layout, resolution, sizes, training)
     inside: dict[str, Tally] = {}  # of a module's direct children together
@@ -138,11 +138,11 @@ def _by_module(
 
 
 def _counted(
-    layout: Layout, resolution: Any, sizes: Mapping[str, int], training: bool
+    layout: Network, resolution: Any, sizes: Mapping[str, int], training: bool
 ) -> tuple[nn.Module, Count]:
     channels, classes, batch = sizes["channels"], sizes["classes"], sizes["batch"]
-    if layout.timm is not None:
-        module = whole.build_timm(layout.timm, channels, classes)
+    if isinstance(layout, TimmModel):
+        module = layout.build(classes, channels, resolution=resolution)
         return module, count(module, resolution, channels=channels, batch=batch, training=training)
     with torch.device("meta"):
         module = layout.build(classes, channels).to(memory_format=torch.channels_last)

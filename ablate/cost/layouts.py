@@ -8,14 +8,15 @@ from functools import cached_property
 from typing import Any
 
 from ablate.cost import whole
+from ablate.cost.chain import Chain, ChainLink
 from ablate.cost.count import Tally
-from ablate.cost.memory.chain import inference_peak, training_memory
-from ablate.cost.memory.links import Border, OptimizerTrace, TrainingTrace, trace_loss
 from ablate.cost.memory.trace import Memory
 from ablate.cost.operators.kernel import KERNELS, Kernel, device_kernel
-from ablate.cost.parts import PartCost, cost_of_link, image_border, trace_chain
+from ablate.cost.parts import cost_of_link, image_border
 from ablate.errors import AblateError
 from ablate.layout.layout import Layout
+from ablate.layout.network import Network
+from ablate.layout.timm_model import TimmModel
 from ablate.model import parts
 
 
@@ -57,14 +58,14 @@ class LayoutCost:
     `training_macs` and `memory` are worked out when they are first asked for.
     """
 
-    layout: Layout
+    layout: Network
     resolution: tuple[int, int]
     params: int
     work: Tally
     uncounted: tuple[str, ...]
     stage_rows: tuple[Row, ...]
     block_rows: tuple[Row, ...]
-    source: tuple[tuple[str, PartCost, bool], ...] | whole.WholeModel  # links with name and stochastic depth
+    source: Chain | whole.WholeModel
 
     @property
     def macs(self) -> int:
@@ -104,15 +105,11 @@ class LayoutCost:
     @cached_property
     def training_macs(self) -> int:
         """MACs of forward and backward pass of a training step, without recomputation."""
-        if isinstance(self.source, whole.WholeModel):
-            return self.source.training_macs
-        return sum(cost.training_macs for _, cost, _ in self.source)
+        return self.source.training_macs
 
     def memory_of(self, kernel: Kernel) -> Memory:
         """Memory with one attention kernel, bytes, for training with AdamW: see `ablate.cost.memory`."""
-        if isinstance(self.source, whole.WholeModel):
-            return self.source.memory(kernel)
-        return _compose(self.source, kernel)
+        return self.source.memory(kernel)
 
     @cached_property
     def memory(self) -> dict[str, Any]:
@@ -151,55 +148,59 @@ class LayoutCost:
 
 
 def layout_cost(
-    layout: Layout,
+    network: Network,
     resolution: int | tuple[int, int] = 224,
     channels: int = 3,
     classes: int = 1000,
     batch: int = 1,
 ) -> LayoutCost:
-    """Cost of a layout for images (batch, channels, H, W), by adding up its remembered parts.
+    """Cost of a network for images (batch, channels, H, W).
 
-    A timm model is counted as a whole. Raises `AblateError` when a block refuses its size.
+    A layout's parts are remembered and added up, a timm model is counted as a whole. Raises `AblateError`
+    when the network cannot be built for the size, or refuses it.
     """
+    return network.cost(resolution, channels=channels, classes=classes, batch=batch)
+
+
+def cost_of_parts(
+    layout: Layout, resolution: int | tuple[int, int], channels: int, classes: int, batch: int
+) -> LayoutCost:
+    """`Layout.cost`: the sum over the parts."""
     size = (resolution, resolution) if isinstance(resolution, int) else resolution
-    if layout.timm is not None:
-        return _whole_cost(layout, size, channels, classes, batch)
-    links: list[tuple[str, PartCost, bool]] = []
+    links: list[ChainLink] = []
     border = image_border(batch, channels, *size)
-    for name, part in parts(layout, channels, classes):
+    for name, part in parts(layout, channels, classes, size):
         try:
             cost = cost_of_link(part, border)
         except (ValueError, RuntimeError) as error:
             raise AblateError(f"{layout.name}: {name} ({part.call}): {error}") from error
-        links.append((name, cost, part.drop_path > 0))
+        links.append(ChainLink(name, cost, part.drop_path > 0))
         border = cost.output
     rows = tuple(
-        Row(name, str(cost.part.call), cost.output.size, cost.params, _work(cost), cost.uncounted)
-        for name, cost, _ in links
+        Row(
+            link.name,
+            str(link.cost.part.call),
+            link.cost.output.size,
+            link.cost.params,
+            link.cost.work,
+            link.cost.uncounted,
+        )
+        for link in links
     )
-    return _total(layout, size, rows, _by_stage(rows), tuple(links))
+    total = _sum("", rows)
+    chain = Chain(tuple(links))
+    return LayoutCost(layout, size, total.params, total.work, total.uncounted, _by_stage(rows), rows, chain)
 
 
-def _whole_cost(layout: Layout, size: tuple[int, int], channels: int, classes: int, batch: int) -> LayoutCost:
-    assert layout.timm is not None
-    model = whole.timm_model(layout.timm, size, channels, classes, batch)
-    rows = tuple(Row(name, "", (), params, work) for name, params, work in whole.split(model))
-    return LayoutCost(
-        layout, size, model.count.params, _work(model.count), model.count.uncounted, rows, (), model
-    )
-
-
-def _total(
-    layout: Layout,
-    size: tuple[int, int],
-    rows: tuple[Row, ...],
-    stages: tuple[Row, ...],
-    links: tuple[tuple[str, PartCost, bool], ...],
+def cost_of_whole(
+    network: TimmModel, resolution: int | tuple[int, int], channels: int, classes: int, batch: int
 ) -> LayoutCost:
-    whole_row = _sum("", rows)
-    return LayoutCost(
-        layout, size, whole_row.params, whole_row.work, whole_row.uncounted, stages, rows, links
-    )
+    """`TimmModel.cost`: one count of the whole model, split by its children."""
+    size = (resolution, resolution) if isinstance(resolution, int) else resolution
+    model = whole.timm_model(network.model, size, channels, classes, batch)
+    rows = tuple(Row(name, "", (), params, work) for name, params, work in whole.split(model))
+    count = model.count
+    return LayoutCost(network, size, count.params, _work(count), count.uncounted, rows, (), model)
 
 
 def _work(tally: Tally) -> Tally:
@@ -222,33 +223,3 @@ def _by_stage(rows: Sequence[Row]) -> tuple[Row, ...]:
     for row in rows:
         groups.setdefault(row.name.partition(".")[0], []).append(row)
     return tuple(_sum(name, group) for name, group in groups.items())
-
-
-def _compose(links: Sequence[tuple[str, PartCost, bool]], kernel: Kernel) -> Memory:
-    forward = [cost.inference_trace(kernel) for _, cost, _ in links]
-    if any(
-        trace.passes_input for trace in forward
-    ):  # two borders are one storage: not to be told from the links
-        return trace_chain([cost for _, cost, _ in links], kernel)
-    loss = trace_loss(links[-1][1].output)
-    backward: list[TrainingTrace] = [loss]
-    gradient: Border | None = loss.input_gradient
-    for _, cost, drop_path in reversed(links):
-        assert gradient is not None, "every link but the first sends a gradient back"
-        trace = cost.training_trace(kernel, gradient, drop_path)
-        backward.append(trace)
-        gradient = trace.input_gradient
-    optimizers: list[OptimizerTrace] = []
-    last = 0
-    for _, cost, _ in links:
-        optimizers.append(cost.optimizer_trace(last))
-        last = optimizers[-1].last or last
-    training = training_memory(backward[::-1], optimizers)
-    return Memory(
-        weights=sum(cost.weight_bytes for _, cost, _ in links),
-        gradients=sum(trace.gradients for trace in backward),
-        optimizer=sum(trace.state for trace in optimizers),
-        inference_peak=inference_peak(forward),
-        saved_activations=training.saved_activations,
-        training_peak=training.training_peak,
-    )

@@ -30,14 +30,15 @@ _MODULES = 256
 
 
 @dataclass(frozen=True)
-class PartCost(Tally):
-    """What one part costs in a forward pass, in the units of `Tally`; `params` are parameters."""
+class PartCost:
+    """What one part costs in a forward pass for an input of one layout; `params` are parameters."""
 
-    part: Part = None  # type: ignore[assignment]
-    given: Border = None  # type: ignore[assignment]
-    output: Border = None  # type: ignore[assignment]
-    params: int = 0
-    weight_bytes: int = 0  # parameters and buffers
+    part: Part
+    given: Border
+    output: Border
+    work: Tally
+    params: int
+    weight_bytes: int  # parameters and buffers
     uncounted: tuple[str, ...] = ()
     ran_on: str = "meta"  # "cpu" where the part looks at values
 
@@ -66,17 +67,12 @@ def image_border(batch: int, channels: int, height: int, width: int) -> Border:
     return Border.of(torch.empty(size, device="meta").to(memory_format=torch.channels_last))
 
 
-def part_cost(part: Part, size: tuple[int, int], batch: int = 1) -> PartCost:
-    """Cost of a part for an input (batch, part.in_dim, *size) in channels-last layout.
+def cost_of_link(part: Part, given: Border) -> PartCost:
+    """Cost of a part for an input with exactly this layout.
 
     Counted on `meta` the first time, remembered afterwards. Stochastic depth costs nothing in a forward pass
     and does not distinguish parts. Raises `ValueError` when a block refuses its size or its arguments.
     """
-    return cost_of_link(part, image_border(batch, part.in_dim, *size))
-
-
-def cost_of_link(part: Part, given: Border) -> PartCost:
-    """Cost of a part for an input with exactly this layout."""
     return _count(replace(part, drop_path=0.0) if part.drop_path else part, given)
 
 
@@ -128,10 +124,10 @@ def _count(part: Part, given: Border) -> PartCost:
 
     (module, out), ran_on = _run(part, trace)
     return PartCost(
-        **vars(mode.total),
-        part=part,
-        given=given,
-        output=Border.of(out),
+        part,
+        given,
+        Border.of(out),
+        mode.total,
         params=sum(parameter.numel() for parameter in module.parameters()),
         weight_bytes=storage_bytes(module_tensors(module)),
         uncounted=tuple(sorted(mode.uncounted)),

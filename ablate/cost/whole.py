@@ -10,9 +10,11 @@ import torch
 from torch import nn
 
 from ablate.cost.count import Count, Tally, count
-from ablate.cost.memory.trace import Memory, trace_memory
-from ablate.cost.operators.kernel import Kernel
+from ablate.cost.memory.trace import Memory, module_tensors, storage_bytes, trace_memory
+from ablate.cost.memory.tracker import StorageTracker
+from ablate.cost.operators.kernel import Kernel, attention_kernel
 from ablate.errors import AblateError
+from ablate.model import build_timm
 
 
 @dataclass(frozen=True)
@@ -37,21 +39,25 @@ class WholeModel:
 
     def build(self) -> nn.Module:
         """The model on `meta`."""
-        return build_timm(self.name, self.channels, self.classes)
+        return _on_meta(self.name, self.size, self.channels, self.classes)
 
+    @property
+    def links(self) -> tuple[()]:
+        """It has none: it is not made of parts."""
+        return ()
 
-def build_timm(name: str, channels: int, classes: int) -> nn.Module:
-    """A timm model on the `meta` device."""
-    import timm
+    def inference_memory(self) -> int:
+        """Bytes of the weights and the peak of one inference above them, attention fused.
 
-    try:
-        with torch.device("meta"):
-            model: nn.Module = timm.create_model(
-                name, pretrained=False, num_classes=classes, in_chans=channels
-            )
-    except (RuntimeError, TypeError, ValueError) as error:
-        raise AblateError(f"timm cannot build {name}: {error}") from error
-    return model
+        Without a training step, which some models refuse at small sizes.
+        """
+        module = self.build().eval()
+        image = torch.empty((self.batch, self.channels, *self.size), device="meta")
+        weights = module_tensors(module)
+        tracker = StorageTracker([*weights, image])
+        with torch.no_grad(), attention_kernel("fused"), tracker:
+            module(image)
+        return storage_bytes(weights) + tracker.peak
 
 
 @lru_cache(1024)
@@ -59,7 +65,11 @@ def timm_model(
     name: str, size: tuple[int, int], channels: int = 3, classes: int = 1000, batch: int = 1
 ) -> WholeModel:
     """Count a timm model. Raises `AblateError` when timm cannot build it or it refuses the size."""
-    counted = count(build_timm(name, channels, classes), size, channels=channels, batch=batch)
+    try:
+        counted = count(_on_meta(name, size, channels, classes), size, channels=channels, batch=batch)
+    except AblateError:  # what runs on real data only is built with data; what refuses the size says why
+        model = build_timm(name, classes, channels, resolution=size)
+        counted = count(model, size, channels=channels, batch=batch)
     return WholeModel(name, size, channels, classes, batch, counted)
 
 
@@ -68,7 +78,13 @@ def _memory(
     name: str, size: tuple[int, int], channels: int, classes: int, batch: int, kernel: Kernel
 ) -> Memory:
     image = torch.empty((batch, channels, *size), device="meta")
-    return trace_memory(build_timm(name, channels, classes), image, kernel)
+    return trace_memory(_on_meta(name, size, channels, classes), image, kernel)
+
+
+def _on_meta(name: str, size: tuple[int, int], channels: int, classes: int) -> nn.Module:
+    """A timm model for images of a size, on the `meta` device."""
+    with torch.device("meta"):
+        return build_timm(name, classes, channels, resolution=size)
 
 
 def split(model: WholeModel) -> Iterator[tuple[str, int, Tally]]:

@@ -23,7 +23,7 @@ from ablate.cost.operators.kernel import KERNELS, Kernel, attention_kernel, devi
 from ablate.dense.models import build_retinanet, build_semantic_fpn
 from ablate.dense.pyramid import build_pyramid
 from ablate.errors import AblateError
-from ablate.layout.layout import Layout
+from ablate.layout.network import Network
 
 ConventionName = Literal["retinanet", "semantic_fpn", "backbone_512"]
 
@@ -36,14 +36,14 @@ class Convention:
     label: str
     size: tuple[int, int]
     classes: int | None
-    build: Callable[[Layout, int], nn.Module]  # of layout and channels
+    build: Callable[[Network, int], nn.Module]  # of layout and channels
 
 
-def _retinanet(layout: Layout, channels: int) -> nn.Module:
+def _retinanet(layout: Network, channels: int) -> nn.Module:
     return build_retinanet(layout, 80, channels)
 
 
-def _semantic_fpn(layout: Layout, channels: int) -> nn.Module:
+def _semantic_fpn(layout: Network, channels: int) -> nn.Module:
     return build_semantic_fpn(layout, 150, channels)
 
 
@@ -84,7 +84,7 @@ class DenseMemory:
 class ConventionCost:
     """One layout under one convention; `memory` is worked out when it is first asked for."""
 
-    layout: Layout
+    layout: Network
     convention: Convention
     channels: int
     backbone: Piece
@@ -150,7 +150,7 @@ class ConventionCost:
         return record
 
 
-def dense_cost(layout: Layout, channels: int = 3) -> dict[ConventionName, ConventionCost]:
+def dense_cost(layout: Network, channels: int = 3) -> dict[ConventionName, ConventionCost]:
     """The cost of a layout or timm model under each convention, batch 1; nothing is computed or stored.
 
     Raises `AblateError` when the backbone has no maps at strides 4 to 32 or refuses a size.
@@ -159,7 +159,7 @@ def dense_cost(layout: Layout, channels: int = 3) -> dict[ConventionName, Conven
 
 
 @lru_cache(1024)
-def convention_cost(layout: Layout, name: ConventionName, channels: int = 3) -> ConventionCost:
+def convention_cost(layout: Network, name: ConventionName, channels: int = 3) -> ConventionCost:
     """The cost of a layout under one convention."""
     convention = CONVENTIONS[name]
     with torch.device("meta"):

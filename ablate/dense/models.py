@@ -12,7 +12,7 @@ from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastL
 
 from ablate.dense.pyramid import Pyramid, build_pyramid
 from ablate.dense.semantic_fpn import SemanticFPNHead
-from ablate.layout.layout import Layout
+from ablate.layout.network import Network
 
 DIM = 256
 """Channels of every level of both necks as published; RetinaNet's head has as many, Semantic FPN's half."""
@@ -76,14 +76,14 @@ class SemanticFPNModel(nn.Module):
 
 
 def build_retinanet(
-    layout: Layout, classes: int = 80, channels: int = 3, *, pretrained: bool = False, dim: int = DIM
+    layout: Network, classes: int = 80, channels: int = 3, *, pretrained: bool = False, dim: int = DIM
 ) -> RetinaNetModel:
     """RetinaNet on a layout, on the default device. Raises `AblateError` as `build_pyramid` does."""
     return RetinaNetModel(build_pyramid(layout, channels, pretrained=pretrained), classes, dim)
 
 
 def build_semantic_fpn(
-    layout: Layout, classes: int = 150, channels: int = 3, *, pretrained: bool = False, dim: int = DIM
+    layout: Network, classes: int = 150, channels: int = 3, *, pretrained: bool = False, dim: int = DIM
 ) -> SemanticFPNModel:
     """Semantic FPN on a layout, on the default device. Raises `AblateError` as `build_pyramid` does."""
     return SemanticFPNModel(build_pyramid(layout, channels, pretrained=pretrained), classes, dim)

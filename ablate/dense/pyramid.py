@@ -9,7 +9,8 @@ from torch import Tensor, nn
 import blocks
 from ablate.errors import AblateError
 from ablate.layout.layout import Layout
-from ablate.model import build
+from ablate.layout.network import Network
+from ablate.layout.timm_model import TimmModel
 
 STRIDES = (4, 8, 16, 32)
 """Strides of C2 to C5 against the image: what necks and heads of dense tasks are made for."""
@@ -46,23 +47,23 @@ class Pyramid(nn.Module):
         return [norm(features) for norm, features in zip(self.norms, maps, strict=True)]
 
 
-def build_pyramid(layout: Layout, channels: int = 3, *, pretrained: bool = False) -> Pyramid:
+def build_pyramid(layout: Network, channels: int = 3, *, pretrained: bool = False) -> Pyramid:
     """A layout or timm model as a `Pyramid`, on the default device, for images of any size.
 
     `pretrained` takes timm's weights (timm layouts only). Raises `AblateError` when there are no maps at
     strides 4, 8, 16 and 32, or when timm cannot build the model.
     """
-    if layout.timm is not None:
-        backbone = _timm_features(layout.timm, channels, pretrained)
+    if isinstance(layout, TimmModel):
+        backbone = _timm_features(layout.model, channels, pretrained)
     elif pretrained:
         raise AblateError(f"{layout.name}: only timm's models come with weights; name a file instead")
     else:
         try:
-            backbone = build(layout, channels=channels, features_only=True)
+            backbone = layout.build(channels=channels, features_only=True)
         except ValueError as error:  # a block that refuses its size
             raise AblateError(f"{layout.name}: {error}") from error
     info: Any = backbone.feature_info
-    entries = list(info) if layout.timm is None else info.get_dicts()
+    entries = info.get_dicts() if isinstance(layout, TimmModel) else list(info)
     strides = [int(entry["reduction"]) for entry in entries]
     # where several stages share a stride, the last one is the map, as everywhere in this line of work
     last = {stride: index for index, stride in enumerate(strides)}
@@ -75,9 +76,12 @@ def build_pyramid(layout: Layout, channels: int = 3, *, pretrained: bool = False
     indices = tuple(last[stride] for stride in STRIDES)
     dims = tuple(int(entries[index]["num_chs"]) for index in indices)
     norms = None
-    if layout.timm is None:
-        entry = blocks.get(layout.norm.name, "norm")
-        norms = nn.ModuleList(entry.build({"dim": dim}, layout.norm.kwargs) for dim in dims)
+    if isinstance(layout, Layout):
+        calls = [stage.recipe.norm for stage in layout.stages]
+        norms = nn.ModuleList(
+            blocks.get(calls[index].name, "norm").build({"dim": dim}, calls[index].kwargs)
+            for index, dim in zip(indices, dims, strict=True)
+        )
     return Pyramid(backbone, indices, dims, norms)
 
 

@@ -3,45 +3,49 @@ chosen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ablate.errors import Mistake, did_you_mean
-from ablate.layout.arguments import check_values, check_word
-from ablate.layout.call import BlockCall, Value
-from ablate.layout.pattern import Pattern, PatternError, Word, cycle_blocks, parse_call, parse_pattern
+from ablate.errors import Mistake
+from ablate.layout.call import BlockCall
+from ablate.layout.check import Chain, Path, Use, check_definitions, check_layout
+from ablate.layout.pattern import (
+    Pattern,
+    PatternError,
+    Word,
+    cycle_blocks,
+    parse_call,
+    parse_chain,
+    parse_pattern,
+)
+from ablate.layout.recipe import PARTS, Recipe, Stage, check_recipe
 from ablate.layout.settings import LayoutSettings
 
-if TYPE_CHECKING:
-    from blocks import Kind
+__all__ = [
+    "DEFAULT_DEPTH",
+    "DEFAULT_HEAD_DIM",
+    "DEFAULT_WIDTHS",
+    "Resolved",
+    "Stage",
+    "choose_heads",
+    "resolve",
+]
 
 DEFAULT_WIDTHS = (64, 128, 320, 512)
 DEFAULT_DEPTH = 2
 DEFAULT_HEAD_DIM = 32
-DEFAULT_MLP_RATIO = 4.0
-_CALLS: tuple[tuple[str, Kind, str], ...] = (
-    ("stem", "stem", "overlap"),
-    ("downsample", "stem", "overlap(stride=2)"),
-    ("ffn", "ffn", "mlp"),
-    ("norm", "norm", "layer"),
-)
-_LISTS = ("widths", "depths", "heads", "mlp_ratio")
-
-
-@dataclass(frozen=True)
-class Stage:
-    """The blocks at one resolution: `width` channels, `heads` of attention, FFNs of `mlp_ratio * width`."""
-
-    blocks: tuple[BlockCall, ...]
-    width: int
-    heads: int
-    mlp_ratio: float
-
-    @property
-    def depth(self) -> int:
-        """The number of blocks."""
-        return len(self.blocks)
+_DEFAULT_TEXTS = {
+    "stem": "overlap",
+    "downsample": "overlap(stride=2)",
+    "ffn": "mlp",
+    "norm": "layer",
+    "position": "none",
+    "head": "norm_pool",
+}
+_SCALARS = ("mlp_ratio", "norm_place", "layer_scale", "res_scale", "recipe")
+_LISTS = ("widths", "depths", "heads", "head_dim", "ffn", "norm", "position", *_SCALARS)
+_IMAGE = 3  # channels that stems are checked with; any will do
 
 
 @dataclass
@@ -49,8 +53,7 @@ class Resolved:
     """What the settings come to, and what is wrong with them."""
 
     stages: tuple[Stage, ...] = ()
-    calls: dict[str, BlockCall] = field(default_factory=dict)
-    timm: str | None = None
+    head: tuple[BlockCall, ...] = ()
     warnings: list[str] = field(default_factory=list)
     mistakes: list[Mistake] = field(default_factory=list)
 
@@ -72,23 +75,14 @@ def resolve(settings: LayoutSettings, *, check: bool = True) -> Resolved:
         out.mistakes.append(Mistake("a layout needs `layout` or `stages`"))
         return out
     if settings.stages is not None and settings.layout is not None:
-        out.mistakes.append(
-            Mistake("`layout` and `stages` say the same thing; give one of them", ("layout",))
-        )
-    if key == "layout" and text.strip().startswith("timm:"):
-        out.timm = text.strip()[len("timm:") :].strip()
-        for name in LayoutSettings.model_fields:
-            if name not in ("layout", "stages") and getattr(settings, name) is not None:
-                message = f"{name!r} does not apply to a model of timm"
-                out.mistakes.append(Mistake(message, (name,), at_key=True))
-        if check:
-            out.mistakes += _check_timm(out.timm, text)
-        return out
+        message = "`layout` and `stages` say the same thing; give one of them"
+        out.mistakes.append(Mistake(message, ("layout",)))
     if key == "stages" and settings.depths is not None:
         message = "`stages` spells the depths out; give `depths` with `layout`, not with `stages`"
         out.mistakes.append(Mistake(message, ("depths",), at_key=True))
-    words = _parse_calls(settings, out)
-    pattern = _parse(text, key, parse_pattern, out)
+    define = read_definitions(settings.define or {}, out.mistakes)
+    pattern = _parse(text, (key,), lambda given: parse_pattern(given, define), out)
+    written = _Written(settings, out)
     if pattern is None:
         return out
     if key == "stages" and pattern.rule:
@@ -96,31 +90,109 @@ def resolve(settings: LayoutSettings, *, check: bool = True) -> Resolved:
         out.mistakes.append(Mistake(message, ("stages",), pattern.cycles[0][0].offset))
         return out
     count = _stage_count(settings, pattern, key, out)
-    if out.mistakes and not count:
+    if not count:
         return out
-    filled = _fill(settings, pattern, key, count, out)
+    uses = _fill(settings, pattern, key, count, written, out)
     if check:
-        _check(settings, key, filled, words, out)
+        heads_wrong = any(mistake.path[:1] == ("heads",) for mistake in out.mistakes)
+        out.mistakes += [mistake.under("define") for mistake in check_definitions(define)]
+        if not heads_wrong and len(out.stages) == count:
+            chains = written.chains(out.stages)
+            out.mistakes += check_layout(out.stages, uses, written.uses(count), chains)
+    else:
+        for use in uses:
+            wrong = check_recipe(use.word, look_up=False)
+            out.mistakes += [one for one in (m.under(*use.path) for m in wrong) if one not in out.mistakes]
     return out
 
 
-def _parse(text: str, key: str, parse: Callable[[str], Any], out: Resolved) -> Any:
+def _parse(text: str, path: Path, parse: Callable[[str], Any], out: Resolved) -> Any:
     try:
         return parse(text)
     except PatternError as error:
-        out.mistakes.append(Mistake(error.message, (key,), error.offset))
+        out.mistakes.append(Mistake(error.message, path, error.offset))
         return None
 
 
-def _parse_calls(settings: LayoutSettings, out: Resolved) -> dict[str, Word]:
-    words = {}
-    for key, _, default in _CALLS:
-        given = getattr(settings, key)
-        word = _parse(default if given is None else given, key, parse_call, out)
-        if word is not None:
-            words[key] = word
-            out.calls[key] = word.call
-    return words
+def read_definitions(
+    texts: Mapping[str, str], mistakes: list[Mistake] | None = None
+) -> dict[str, tuple[Word, ...]]:
+    """The words of `define`; each may use those before it. Mistakes are added to the list."""
+    define: dict[str, tuple[Word, ...]] = {}
+    found = [] if mistakes is None else mistakes
+    for name, text in texts.items():
+        if not name.isidentifier():
+            message = f"{name!r} cannot be the name of a definition: letters, digits and '_' only"
+            found.append(Mistake(message, ("define", name), at_key=True))
+            continue
+        try:
+            define[name] = parse_chain(text, define)
+        except PatternError as error:
+            found.append(Mistake(error.message, ("define", name), error.offset))
+    return define
+
+
+def definition_mistakes(texts: Mapping[str, str], *, check: bool = True) -> list[Mistake]:
+    """All that is wrong with definitions by themselves; with `check` their words are looked up."""
+    mistakes: list[Mistake] = []
+    define = read_definitions(texts, mistakes)
+    return mistakes + ([one.under("define") for one in check_definitions(define)] if check else [])
+
+
+class _Written:
+    """The settings that are texts, parsed: pieces of stem, downsamplings and head, parts of the recipes."""
+
+    def __init__(self, settings: LayoutSettings, out: Resolved):
+        self.settings = settings
+        self.chain_words = {key: self._words(key, parse_chain, out) for key in ("stem", "downsample", "head")}
+        self.part_words = {key: self._words(key, parse_call, out) for key in PARTS}
+
+    def _words(self, key: str, parse: Callable[[str], Any], out: Resolved) -> list[tuple[Path, Any]]:
+        given = getattr(self.settings, key)
+        if isinstance(given, tuple):
+            texts: list[tuple[Path, str]] = [((key, i), text) for i, text in enumerate(given)]
+        else:
+            texts = [((key,), _DEFAULT_TEXTS[key] if given is None else given)]
+        return [(path, _parse(text, path, parse, out)) for path, text in texts]
+
+    def part(self, key: str, stage: int) -> BlockCall:
+        """The FFN, norm or position of a stage."""
+        words = self.part_words[key]
+        word = words[stage if len(words) > 1 else 0][1]
+        return BlockCall("none") if word is None else word.call
+
+    def chain(self, key: str, index: int = 0) -> tuple[Path, tuple[Word, ...]]:
+        """The pieces of the stem, of the head, or of a downsampling."""
+        words = self.chain_words[key]
+        path, pieces = words[index if len(words) > 1 else 0]
+        return path, pieces or ()
+
+    def before(self, stage: int) -> tuple[BlockCall, ...]:
+        """The pieces that lead to a stage."""
+        _, words = self.chain("downsample", stage - 1) if stage else self.chain("stem")
+        return tuple(word.call for word in words)
+
+    def uses(self, count: int) -> dict[str, list[Use]]:
+        """Every part of a recipe, where it is used."""
+        return {
+            key: [
+                Use(path, word, stage)
+                for stage in range(count)
+                for path, word in [words[stage if len(words) > 1 else 0]]
+                if word is not None
+            ]
+            for key, words in self.part_words.items()
+        }
+
+    def chains(self, stages: Sequence[Stage]) -> list[Chain]:
+        """Stem, downsamplings and head with their channels."""
+        chains, dim = [], _IMAGE
+        for number, stage in enumerate(stages):
+            path, words = self.chain("downsample", number - 1) if number else self.chain("stem")
+            chains.append(Chain(path, words, dim, stage.width))
+            dim = stage.width
+        path, words = self.chain("head")
+        return [chain for chain in (*chains, Chain(path, words, dim, 0, head=True)) if chain.words]
 
 
 def _stage_count(settings: LayoutSettings, pattern: Pattern, key: str, out: Resolved) -> int:
@@ -134,7 +206,8 @@ def _stage_count(settings: LayoutSettings, pattern: Pattern, key: str, out: Reso
     mistakes: list[Mistake] = []
     first = next(iter(lengths), None)
     if first is None:
-        count = said or len(DEFAULT_WIDTHS)
+        between = settings.downsample if isinstance(settings.downsample, tuple) else None
+        count = said or (len(DEFAULT_WIDTHS) if between is None else len(between) + 1)
     else:
         count = lengths[first]
         if said is not None and said != count:
@@ -144,6 +217,12 @@ def _stage_count(settings: LayoutSettings, pattern: Pattern, key: str, out: Reso
             if length != count:
                 message = f"`{name}` has {_plural(length, 'value')}, but `{first}` has {count}"
                 mistakes.append(Mistake(message, (name,)))
+    if isinstance(settings.downsample, tuple) and len(settings.downsample) != count - 1:
+        message = (
+            f"`downsample` has {_plural(len(settings.downsample), 'value')}, but {count - 1} lie between "
+            f"{_plural(count, 'stage')}"
+        )
+        mistakes.append(Mistake(message, ("downsample",)))
     if settings.widths is None and count > len(DEFAULT_WIDTHS):
         mistakes.append(Mistake(f"a layout of {count} stages needs `widths`", (key,)))
     if pattern.graft_from > count:
@@ -154,14 +233,14 @@ def _stage_count(settings: LayoutSettings, pattern: Pattern, key: str, out: Reso
 
 
 def _fill(
-    settings: LayoutSettings, pattern: Pattern, key: str, count: int, out: Resolved
-) -> list[tuple[Word, ...]]:
-    """Set `out.stages`; return the words of each stage."""
+    settings: LayoutSettings, pattern: Pattern, key: str, count: int, written: _Written, out: Resolved
+) -> list[Use]:
+    """Set `out.stages` and `out.head`; return the words of the stages."""
     widths = _each(settings.widths or DEFAULT_WIDTHS[:count], count)
-    ratios = _each(settings.mlp_ratio or DEFAULT_MLP_RATIO, count)
     depths = _each(settings.depths or DEFAULT_DEPTH, count)
     heads = _each(settings.heads, count) if settings.heads is not None else None
-    filled, stages = [], []
+    head_dims = _each(settings.head_dim or DEFAULT_HEAD_DIM, count)
+    uses, stages = [], []
     for i in range(count):
         cycle = pattern.cycle(i)
         words = cycle if key == "stages" else cycle_blocks(cycle, depths[i])
@@ -169,55 +248,31 @@ def _fill(
             out.warnings.append(
                 f"stage {i + 1}: a pattern of {len(cycle)} blocks does not divide the depth {len(words)}"
             )
-        chosen = heads[i] if heads else choose_heads(widths[i], settings.head_dim or DEFAULT_HEAD_DIM)
+        chosen = heads[i] if heads else choose_heads(widths[i], head_dims[i])
         if widths[i] % chosen:
-            path: tuple[str | int, ...] = ("heads", i) if isinstance(settings.heads, tuple) else ("heads",)
+            path: Path = ("heads", i) if isinstance(settings.heads, tuple) else ("heads",)
             message = f"{_plural(chosen, 'head')} cannot share the {widths[i]} channels of stage {i + 1}"
-            if not any(one.path == path for one in out.mistakes):
+            if not any(mistake.path == path for mistake in out.mistakes):
                 out.mistakes.append(Mistake(message, path))
-        filled.append(words if len(words) > len(cycle) else cycle)  # what the depth cuts off is checked too
-        stages.append(Stage(tuple(word.call for word in words), widths[i], chosen, float(ratios[i])))
+        # what the depth cuts off is checked too
+        for word in dict.fromkeys(words if len(words) > len(cycle) else cycle):
+            uses.append(Use((key,), word, i))
+        calls = tuple(word.call for word in words)
+        stages.append(Stage(calls, widths[i], chosen, _recipe(settings, written, i), written.before(i)))
     out.stages = tuple(stages)
-    return filled
+    out.head = tuple(word.call for word in written.chain("head")[1])
+    return uses
 
 
-def _check(
-    settings: LayoutSettings, key: str, filled: list[tuple[Word, ...]], words: dict[str, Word], out: Resolved
-) -> None:
-    """Look every word up, and build every distinct part once on `meta`; a mistake is reported once."""
-    found: dict[Mistake, None] = {}
-    in_channels = 3
-    for stage, blocks in zip(out.stages, filled, strict=True):
-        supplied: tuple[tuple[str, Value], ...] = (
-            ("dim", stage.width),
-            ("num_heads", stage.heads),
-            ("drop_path", 0.0),
-            ("hidden", int(stage.width * stage.mlp_ratio)),
-            ("in_chans", in_channels),
-        )
-        shared: list[tuple[str, Word, tuple[Kind, ...]]] = [
-            (name, words[name], (kind,))
-            for name, kind, _ in _CALLS
-            if name in words and name != ("downsample" if in_channels == 3 else "stem")
-        ]
-        shared += [(key, word, ("mixer", "block")) for word in dict.fromkeys(blocks)]
-        for name, word, kinds in shared:
-            wrong = check_word(word, *kinds)
-            if not wrong and not any(mistake.path[:1] == ("heads",) for mistake in out.mistakes):
-                wrong = [one for one in [check_values(word, kinds, supplied)] if one is not None]
-            found |= dict.fromkeys(one.under(name) for one in wrong)
-        in_channels = stage.width
-    out.mistakes += found
-
-
-def _check_timm(name: str, text: str) -> list[Mistake]:
-    import timm
-
-    if timm.is_model(name):
-        return []
-    known = did_you_mean(name, timm.list_models())
-    hint = known if known.startswith("; did") else ""
-    return [Mistake(f"timm has no model {name!r}{hint}", ("layout",), text.index("timm:") + 5)]
+def _recipe(settings: LayoutSettings, written: _Written, stage: int) -> Recipe:
+    given: dict[str, Any] = {}
+    for name in _SCALARS:
+        value = getattr(settings, name)
+        value = value[stage] if isinstance(value, tuple) else value
+        if value is not None:
+            given[name] = float(value) if isinstance(value, int | float) else value
+    given |= {key: written.part(key, stage) for key in PARTS}
+    return Recipe(**given)
 
 
 def _each(value: Any, count: int) -> Sequence[Any]:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, StrictStr, Tag, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Strict,
+    StrictStr,
+    Tag,
+    ValidationError,
+)
 
 from ablate.errors import Mistake, did_you_mean
 
@@ -31,6 +41,34 @@ Ratios: TypeAlias = Annotated[
     Annotated[Positive, Tag("one")] | Annotated[tuple[Positive, ...], Field(min_length=1), Tag("each")],
     Discriminator(_one_or_each),
 ]
+Texts: TypeAlias = Annotated[
+    Annotated[StrictStr, Tag("one")] | Annotated[tuple[StrictStr, ...], Field(min_length=1), Tag("each")],
+    Discriminator(_one_or_each),
+]
+
+
+def _number_or_none(value: Any) -> Any:
+    return None if value == "none" else value
+
+
+_MaybePositive: TypeAlias = Annotated[
+    Positive | None, BeforeValidator(_number_or_none, json_schema_input_type=Positive | Literal["none"])
+]
+Scales: TypeAlias = Annotated[
+    Annotated[_MaybePositive, Tag("one")]
+    | Annotated[tuple[_MaybePositive, ...], Field(min_length=1), Tag("each")],
+    Discriminator(_one_or_each),
+]
+NormPlace: TypeAlias = Literal["pre", "post", "res_post", "none"]
+Places: TypeAlias = Annotated[
+    Annotated[NormPlace, Tag("one")] | Annotated[tuple[NormPlace, ...], Field(min_length=1), Tag("each")],
+    Discriminator(_one_or_each),
+]
+RecipeName: TypeAlias = Literal["metaformer", "metanext"]
+RecipeNames: TypeAlias = Annotated[
+    Annotated[RecipeName, Tag("one")] | Annotated[tuple[RecipeName, ...], Field(min_length=1), Tag("each")],
+    Discriminator(_one_or_each),
+]
 Depth: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=1000)]
 Depths: TypeAlias = Annotated[
     Annotated[Depth, Tag("one")] | Annotated[tuple[Depth, ...], Field(min_length=1), Tag("each")],
@@ -39,13 +77,17 @@ Depths: TypeAlias = Annotated[
 
 
 class Defaults(Model):
-    """Settings of a layout; every one may be left out. One number means the same for every stage."""
+    """Settings of a layout; every one may be left out. One value means the same for every stage."""
 
     stem: StrictStr | None = Field(
-        default=None, description="Stem, with its arguments: overlap(stride=4) (default)."
+        default=None,
+        description="Image to the first map: a part, or several in a row; all but the last say their width. "
+        "Default overlap(stride=4).",
     )
-    downsample: StrictStr | None = Field(
-        default=None, description="Part before each further stage: overlap(stride=2) (default)."
+    downsample: Texts | None = Field(
+        default=None,
+        description="The same before each further stage; a list has one for stages 2, 3, ... "
+        "Default overlap(stride=2).",
     )
     widths: Counts | None = Field(
         default=None, description="Channels of each stage; default 64, 128, 320, 512."
@@ -56,15 +98,39 @@ class Defaults(Model):
     heads: Counts | None = Field(
         default=None, description="Attention heads of each stage; default: from head_dim, two at least."
     )
-    head_dim: Count | None = Field(default=None, description="Channels of one head aimed at, default 32.")
+    head_dim: Counts | None = Field(default=None, description="Channels of one head aimed at, default 32.")
     mlp_ratio: Ratios | None = Field(
         default=None, description="Hidden width of the FFN as a multiple of the stage's width, default 4."
     )
-    ffn: StrictStr | None = Field(
-        default=None, description="Feed-forward network of MetaFormer blocks: mlp (default)."
+    ffn: Texts | None = Field(
+        default=None, description="Feed-forward network of MetaFormer blocks: mlp (default), none, ..."
     )
-    norm: StrictStr | None = Field(
-        default=None, description="Normalisation of MetaFormer blocks: layer (default)."
+    norm: Texts | None = Field(
+        default=None, description="Normalisation of MetaFormer blocks: layer (default), none, ..."
+    )
+    norm_place: Places | None = Field(
+        default=None,
+        description="Where the norms stand: pre (before each branch, default), post (behind the sum), "
+        "res_post (behind the branch), none.",
+    )
+    layer_scale: Scales | None = Field(
+        default=None, description="Where the learned scale of each branch starts; none (default) for none."
+    )
+    res_scale: Scales | None = Field(
+        default=None, description="Where the learned scale of each residual starts; none (default) for none."
+    )
+    position: Texts | None = Field(
+        default=None, description="What tells a token its place: none (default), cpe, learned, sine."
+    )
+    recipe: RecipeNames | None = Field(
+        default=None,
+        description="How a mixer is made a block: metaformer (default; a residual each for mixer and FFN) or "
+        "metanext (one residual for both).",
+    )
+    head: StrictStr | None = Field(
+        default=None,
+        description="Last map to scores: norm_pool (default), pool_norm, pool, mlp; parts of stems may stand "
+        "before it, with their widths.",
     )
     drop_path: Annotated[float, Strict(), Field(ge=0, lt=1)] | None = Field(
         default=None, description="Stochastic depth of the last block (it rises linearly from 0), default 0."
@@ -79,6 +145,9 @@ class LayoutSettings(Defaults):
     )
     stages: StrictStr | None = Field(
         default=None, description="A pattern that spells every block out; its depths are what is written."
+    )
+    define: dict[str, StrictStr] | None = Field(
+        default=None, description="Names for parts of patterns: {hybrid: conv key_only}."
     )
 
 

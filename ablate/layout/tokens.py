@@ -11,7 +11,7 @@ _TOKENS = re.compile(
     rf"""\s*(?:(?P<number>{NUMBER}[A-Za-z%]*)
            |(?P<name>[^\W\d][\w-]*)
            |(?P<text>'[^']*'|"[^"]*")
-           |(?P<mark>[()\[\]|,=*]))""",
+           |(?P<mark>[()\[\]{{}}|,=*&]))""",
     re.VERBOSE,
 )
 

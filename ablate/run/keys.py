@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from functools import cache, lru_cache
 from importlib import metadata
-from typing import Any
 
 import blocks
 from ablate.dotted import load
-from ablate.layout.layout import Layout
+from ablate.layout.network import Network
 from ablate.layout.settings import Model
 from ablate.measurements.register import AnyMeasurement
 from ablate.run.closure import code_hash
 from ablate.run.records import Json, digest, plain
 from ablate.runners.device import name_of, resolve
 from ablate.study.study import Study
-from blocks.registry import Kind
 
 _PERFORM = "ablate.run.perform:perform"
 
@@ -52,49 +50,21 @@ def condition_ingredients(entry: AnyMeasurement, condition: Model) -> Json:
 
 
 @lru_cache(65536)
-def layout_key(layout: Layout) -> str:
+def layout_key(layout: Network) -> str:
     """The part of a key that is the layout's own: the resolved network and the code of its blocks."""
     return digest(layout_ingredients(layout))
 
 
-def layout_ingredients(layout: Layout) -> Json:
+def layout_ingredients(layout: Network) -> Json:
     """What `layout_key` is the hash of."""
-    if layout.timm is not None:
-        return {"layout": layout.to_dict(), "versions": {"timm": _version("timm")}}
-    return {"layout": _resolved(layout), "blocks": block_sources(layout)}
+    versions = {package: _version(package) for package in layout.packages}
+    return {"layout": layout.identity(), "blocks": block_sources(layout), "versions": versions}
 
 
-def block_sources(layout: Layout) -> dict[str, str]:
+def block_sources(layout: Network) -> dict[str, str]:
     """Hashes of the import closure of every part that a layout is built from, by the part's name."""
-    if layout.timm is not None:
-        return {}
-    parts: list[blocks.Entry] = [
-        blocks.get(name, "mixer", "block")
-        for name in {call.name for stage in layout.stages for call in stage.blocks}
-    ]
-    parts += [blocks.get(call.name, "stem") for call in (layout.stem, layout.downsample)]
-    parts += [blocks.get(layout.ffn.name, "ffn"), blocks.get(layout.norm.name, "norm")]
+    parts = [blocks.get(call.name, *kinds) for kinds, call in layout.parts_used()]
     return {f"{part.kind} {part.name}": code_hash(str(part.file)) for part in parts}
-
-
-def _resolved(layout: Layout) -> Json:
-    """`Layout.to_dict` without the arguments that have their default: these may be written or not."""
-    data = layout.to_dict()
-
-    def without_defaults(call: Any, *kinds: Kind) -> Any:
-        name, arguments = call
-        defaults = _defaults(blocks.get(name, *kinds))
-        return [name, {key: value for key, value in arguments.items() if value != defaults[key]}]
-
-    for stage in data["stages"]:
-        stage["blocks"] = [without_defaults(call, "mixer", "block") for call in stage["blocks"]]
-    parts: dict[str, Kind] = {"stem": "stem", "downsample": "stem", "ffn": "ffn", "norm": "norm"}
-    return data | {key: without_defaults(data[key], kind) for key, kind in parts.items()}
-
-
-@cache
-def _defaults(entry: blocks.Entry) -> dict[str, Any]:
-    return {name: argument.default for name, argument in entry.arguments.items()}
 
 
 @cache
@@ -111,5 +81,4 @@ def device_name(device: str) -> str:
 def forget() -> None:
     """Forget remembered keys, for a process in which blocks or versions change."""
     layout_key.cache_clear()
-    _defaults.cache_clear()
     _version.cache_clear()

@@ -76,8 +76,9 @@ def keep_formulas(study: Study, ledger: Ledger, executor: Executor) -> None:
 
 def block_calls(study: Study) -> list[BlockCall]:
     """The distinct blocks of a study's layouts, in the order in which they first occur."""
-    stages = (stage for layout in study.layouts.values() for stage in layout.stages)
-    return list(dict.fromkeys(call for stage in stages for call in stage.blocks))
+    layouts = (layout for layout in study.layouts.values() if isinstance(layout, Layout))
+    calls = (call for layout in layouts for stage in layout.stages for call in stage.blocks)
+    return list(dict.fromkeys(BlockCall(call.name, call.args) for call in calls))
 
 
 def _formula_key(study: Study, text: str) -> str:

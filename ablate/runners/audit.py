@@ -12,7 +12,7 @@ def run(task: Task[AuditCondition], progress: Progress) -> AuditValues:
     """One model through every tool; the published figures of a timm model are compared once."""
     layout, condition = task.layout, task.condition
     table = audit(
-        lambda: layout.build(task.classes, task.channels),
+        lambda: layout.build(task.classes, task.channels, resolution=condition.resolution),
         condition.resolution,
         channels=task.channels,
         mode=condition.mode,
@@ -21,6 +21,6 @@ def run(task: Task[AuditCondition], progress: Progress) -> AuditValues:
     )
     # a published figure belongs to the forward pass, at its own resolution: it is compared once
     first = condition.mode == "as-called" and not condition.training
-    figures = [figure for figure in published() if first and figure.model == layout.timm]
+    figures = [figure for figure in published() if first and f"timm:{figure.model}" == layout.text]
     rows = [row.to_json() for row in compare_published(figures)]
     return AuditValues.from_json(table.to_json() | {"published": rows})

@@ -62,7 +62,7 @@ def run(task: Task[MemoryCondition], progress: Progress) -> MemoryValues:
     if room is not None and needed > 0.8 * room:
         return replace(values, not_measured=f"needs {needed:,} bytes of the {room:,} that are free")
     measured = measure_memory(
-        layout.build(task.classes, task.channels),
+        layout.build(task.classes, task.channels, resolution=condition.resolution),
         condition.resolution,
         channels=task.channels,
         batch=condition.batch,

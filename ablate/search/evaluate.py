@@ -10,6 +10,7 @@ from typing import Any
 
 from ablate.errors import AblateError
 from ablate.layout.layout import Layout
+from ablate.layout.network import Network
 from ablate.layout.settings import Model
 from ablate.measurements.register import measurement, quantity
 from ablate.run.execute import StudyWatch, run_study
@@ -73,7 +74,7 @@ def measured_metrics(search: Search) -> set[str]:
 
 def count_costs(candidates: Sequence[Candidate], study: Study, search: Search, executor: Executor) -> None:
     """Fill in the exact costs at the study's input; a layout that cannot be counted has failed."""
-    layouts = {candidate.name: candidate.layout for candidate in candidates}
+    layouts: dict[str, Network] = {candidate.name: candidate.layout for candidate in candidates}
     names = sorted({"params", "macs", "flops"} | counted_metrics(search))
     condition = {"quantities": names, "resolution": study.input.resolution}
     there = replace(study, layouts=layouts)

@@ -39,11 +39,12 @@ class SearchSpace:
         assert study.search is not None
         space = study.search.space
         settings = study.defaults.model_dump(exclude_none=True)
+        layouts = {name: layout for name, layout in study.layouts.items() if isinstance(layout, Layout)}
         rows = {"depths": space.depths, "widths": space.widths, "patterns": space.patterns}
-        stages = _stages(rows, settings, study.layouts)
+        stages = _stages(rows, settings, layouts)
         choices: dict[str, tuple[Choice, ...]] = {}
         if space.patterns is None:
-            choices["layout"] = tuple(name for name, one in study.layouts.items() if one.timm is None)
+            choices["layout"] = tuple(layouts)
             if not choices["layout"]:
                 raise _error("give `patterns` to choose from, or `layouts` to change", "search.space")
         for i in range(stages):
@@ -55,7 +56,7 @@ class SearchSpace:
             if space.patterns is not None:
                 texts = space.patterns[i if len(space.patterns) > 1 else 0]
                 choices[f"pattern{i + 1}"] = tuple(dict.fromkeys(map(_plain_pattern, texts)))
-        found = cls(choices, stages, settings, study.layouts)
+        found = cls(choices, stages, settings, layouts)
         for _ in found.samples():
             pass
         return found
@@ -130,7 +131,7 @@ def _stages(
         del lengths["search.space.patterns"]
     lengths |= {f"defaults.{key}": len(value) for key, value in settings.items() if isinstance(value, tuple)}
     if rows["patterns"] is None:
-        lengths |= {f"layouts.{name}": len(one.stages) for name, one in layouts.items() if one.timm is None}
+        lengths |= {f"layouts.{name}": len(one.stages) for name, one in layouts.items()}
     first = next(iter(lengths), None)
     if first is None:
         return len(DEFAULT_WIDTHS)

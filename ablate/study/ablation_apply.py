@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ablate.layout.call import BlockCall
 from ablate.layout.layout import Layout
-from ablate.layout.pattern import parse_call, parse_pattern
+from ablate.layout.network import Network
+from ablate.layout.pattern import parse_call
 from ablate.layout.settings import LayoutSettings
 from ablate.study.ablation import Change
 
@@ -26,19 +27,18 @@ if TYPE_CHECKING:
 
 Place: TypeAlias = tuple[str | int, ...]
 PARTS = ("stem", "downsample", "ffn", "norm")
-STAGED = ("widths", "depths", "heads", "mlp_ratio")  # settings that a stage can have of its own
+STAGED = ("widths", "depths", "heads", "mlp_ratio", "ffn", "norm")
+"""Settings that a stage can have of its own."""
 
 
-def cycles_of(base: Layout) -> list[tuple[BlockCall, ...]]:
+def cycles_of(base: Network) -> list[tuple[BlockCall, ...]]:
     """The cycle of blocks of each stage, as written; none for a model of timm."""
-    if base.timm is not None:
+    if not isinstance(base, Layout):
         return []
-    settings = base.settings
-    pattern = parse_pattern(str(settings.layout if settings.stages is None else settings.stages))
-    return [tuple(word.call for word in pattern.cycle(i)) for i in range(len(base.stages))]
+    return [tuple(word.call for word in base.pattern.cycle(i)) for i in range(len(base.stages))]
 
 
-def matching(base: Layout, key: str, stages: Sequence[int] | None) -> list[Place]:
+def matching(base: Network, key: str, stages: Sequence[int] | None) -> list[Place]:
     """The places of the base's blocks that a key of `replace` or `arguments` means, in these stages (from 1).
 
     A key is a block's name, `key_only`, or a name with arguments, `conv(expand=2)`: those that were written
@@ -54,11 +54,21 @@ def matching(base: Layout, key: str, stages: Sequence[int] | None) -> list[Place
     ]
 
 
-def parts_named(base: Layout, name: str) -> list[str]:
+def parts_named(base: Network, name: str) -> list[str]:
     """The settings whose part has this name: `ffn` for `conv` in `ffn: conv`."""
-    if base.timm is not None:
-        return []
-    return [part for part in PARTS if getattr(base, part).name == name]
+    calls = {part: part_call(base, part) for part in PARTS}
+    return [part for part, call in calls.items() if call is not None and call.name == name]
+
+
+def part_call(base: Network, part: str) -> BlockCall | None:
+    """The part that a setting names, where it is one and the same in all stages; else None."""
+    if not isinstance(base, Layout):
+        return None
+    if part in ("ffn", "norm"):
+        calls: list[tuple[BlockCall, ...]] = [(getattr(stage.recipe, part),) for stage in base.stages]
+    else:
+        calls = [stage.before for stage in (base.stages[:1] if part == "stem" else base.stages[1:])]
+    return calls[0][0] if calls and len(set(calls)) == 1 and len(calls[0]) == 1 else None
 
 
 def part_kind(part: str) -> Kind:
@@ -67,7 +77,7 @@ def part_kind(part: str) -> Kind:
     return kinds.get(part, "stem")
 
 
-def places(change: Change, base: Layout) -> set[Place]:
+def places(change: Change, base: Network) -> set[Place]:
     """What a change touches."""
     if change.layout is not None:
         return {()}
@@ -95,7 +105,7 @@ def shared_place(first: set[Place], second: set[Place]) -> Place | None:
     return None
 
 
-def place_text(place: Place, base: Layout) -> str:
+def place_text(place: Place, base: Network) -> str:
     """A place in words: `the key_only of stage 2`, `the setting 'ffn'`, `the whole layout`."""
     if not place:
         return "the whole layout"
@@ -108,7 +118,7 @@ def place_text(place: Place, base: Layout) -> str:
     return f"the setting {place[0]!r}"
 
 
-def apply_changes(base: Layout, changes: Sequence[Change], layouts: Mapping[str, Layout]) -> LayoutSettings:
+def apply_changes(base: Network, changes: Sequence[Change], layouts: Mapping[str, Network]) -> LayoutSettings:
     """The base's settings with these changes made, which must not exclude each other.
 
     Raises `PatternError` or pydantic's `ValidationError` for what is no layout; the words are not looked up.
@@ -116,6 +126,7 @@ def apply_changes(base: Layout, changes: Sequence[Change], layouts: Mapping[str,
     whole = next((change.layout for change in changes if change.layout is not None), None)
     if whole is not None:
         return _another(base, whole, layouts)
+    assert isinstance(base, Layout), "a model of timm has no blocks to change"
     given: dict[str, Any] = base.settings.model_dump(exclude_none=True)
     cycles = [list(cycle) for cycle in cycles_of(base)]
     for change in changes:
@@ -128,8 +139,9 @@ def apply_changes(base: Layout, changes: Sequence[Change], layouts: Mapping[str,
                 cycles[int(stage)][int(position)] = with_arguments(call, arguments)
             if change.stages is None:
                 for part in parts_named(base, key):
-                    call = parse_call(given[part]).call if part in given else getattr(base, part)
-                    given[part] = str(with_arguments(call, arguments))
+                    shared = part_call(base, part)
+                    if shared is not None:
+                        given[part] = str(with_arguments(shared, arguments))
         for name in change.set.model_fields_set:
             given[name] = _set(base, given, name, getattr(change.set, name), change.stages)
     if any(change.replace or change.arguments for change in changes) and cycles:
@@ -146,30 +158,33 @@ def with_arguments(call: BlockCall, arguments: Mapping[str, Any]) -> BlockCall:
     return BlockCall(call.name, tuple({**call.kwargs, **arguments}.items()))
 
 
-def _set(base: Layout, given: Mapping[str, Any], name: str, value: Any, stages: Sequence[int] | None) -> Any:
-    if stages is None or name not in STAGED:
+def _set(base: Network, given: Mapping[str, Any], name: str, value: Any, stages: Sequence[int] | None) -> Any:
+    if stages is None or name not in STAGED or not isinstance(base, Layout):
         return value
-    now = given.get(name, getattr(base, name))
+    now = given.get(name)
+    if now is None:
+        now = getattr(base, name, None) or [str(getattr(stage.recipe, name)) for stage in base.stages]
     now = list(now) if isinstance(now, list | tuple) else [now] * len(base.stages)
     return [value if stage + 1 in stages else old for stage, old in enumerate(now)]
 
 
-def _another(base: Layout, whole: str | LayoutSettings, layouts: Mapping[str, Layout]) -> LayoutSettings:
+def _another(base: Network, whole: str | LayoutSettings, layouts: Mapping[str, Network]) -> LayoutSettings:
     """A layout of the study by its name, a pattern on the base's other settings, or settings over the
     base's.
     """
     if isinstance(whole, str) and whole in layouts:
-        return layouts[whole].settings
+        other = layouts[whole]
+        return other.settings if isinstance(other, Layout) else LayoutSettings(layout=other.text)
     own = {"layout": whole} if isinstance(whole, str) else whole.model_dump(exclude_unset=True)
     if str(own.get("layout", "")).strip().startswith("timm:"):
         return LayoutSettings.model_validate(own)
-    given: dict[str, Any] = base.settings.model_dump(exclude_none=True)
-    if base.timm is not None:
-        given = {}
+    given: dict[str, Any] = (
+        base.settings.model_dump(exclude_none=True) if isinstance(base, Layout) else {}
+    )
     if own.get("stages") is not None:
         given = {key: value for key, value in given.items() if key not in ("layout", "depths")}
     elif own.get("layout") is not None and "stages" in given:
         del given["stages"]
-        given["depths"] = list(base.depths)
+        given["depths"] = list(base.depths) if isinstance(base, Layout) else None
     merged = {**given, **own}
     return LayoutSettings.model_validate({key: value for key, value in merged.items() if value is not None})

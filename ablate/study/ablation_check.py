@@ -9,16 +9,25 @@ from ablate.errors import Mistake, did_you_mean
 from ablate.layout.arguments import check_word
 from ablate.layout.call import BlockCall
 from ablate.layout.layout import Layout
+from ablate.layout.network import Network
 from ablate.layout.pattern import PatternError, Word, parse_call
 from ablate.study.ablation import Change, DesignName
-from ablate.study.ablation_apply import STAGED, cycles_of, matching, part_kind, parts_named, with_arguments
+from ablate.study.ablation_apply import (
+    STAGED,
+    cycles_of,
+    matching,
+    part_call,
+    part_kind,
+    parts_named,
+    with_arguments,
+)
 
 if TYPE_CHECKING:
     from blocks import Kind
 
 
 def change_mistakes(
-    change: Change, base_name: str, base: Layout, design: DesignName, *, check: bool
+    change: Change, base_name: str, base: Network, design: DesignName, *, check: bool
 ) -> list[Mistake]:
     """Every mistake, with its path below the change."""
     if change.layout is not None:
@@ -27,7 +36,7 @@ def change_mistakes(
                 Mistake("the design 'stages' changes single stages; `layout` is all of them", ("layout",))
             ]
         return []
-    if base.timm is not None:
+    if not isinstance(base, Layout):
         message = f"the base {base_name!r} is a model of timm, which has no blocks to change; use `layout`"
         return [Mistake(message, at_key=True)]
     return [
@@ -75,7 +84,11 @@ def _arguments(
         for argument, value in arguments.items() if check else ():
             calls: list[tuple[BlockCall, tuple[Kind, ...]]] = [
                 *((call, ("mixer", "block")) for call in blocks[:1]),
-                *((getattr(base, part), (part_kind(part),)) for part in parts[:1]),
+                *(
+                    (call, (part_kind(part),))
+                    for part in parts[:1]
+                    if (call := part_call(base, part)) is not None
+                ),
             ]
             for call, kinds in calls:
                 for item in check_word(Word(with_arguments(call, {argument: value}), 0), *kinds):

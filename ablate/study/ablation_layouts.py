@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from ablate.errors import Mistake, did_you_mean
-from ablate.layout.call import BlockCall
 from ablate.layout.layout import Layout
+from ablate.layout.network import Network
 from ablate.layout.resolve import resolve
 from ablate.layout.settings import plain_mistakes
 from ablate.study.ablation import AblationSettings, Change, DesignName, read_settings
 from ablate.study.ablation_apply import (
-    PARTS,
     STAGED,
     apply_changes,
-    part_kind,
     place_text,
     places,
     shared_place,
@@ -28,7 +25,7 @@ from ablate.study.ablation_check import change_mistakes
 from ablate.study.ablation_design import Row, aliases, count_mistake, design_rows, together
 
 if TYPE_CHECKING:
-    from blocks import Kind
+    pass
 
 KeyPath = tuple[str | int, ...]
 
@@ -44,7 +41,7 @@ class Ablation:
     design: DesignName
     changes: tuple[str, ...]
     rows: tuple[Row, ...]
-    layouts: Mapping[str, Layout] = field(compare=False)
+    layouts: Mapping[str, Network] = field(compare=False)
     aliases: tuple[str, ...] = ()
     name: str = ""  # the key or the number under `ablation:`, where there are several
 
@@ -76,13 +73,13 @@ class Ablations:
     """
 
     ablations: list[Ablation] = field(default_factory=list)
-    derived: dict[str, Layout] = field(default_factory=dict)
+    derived: dict[str, Network] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
     warnings: list[Mistake] = field(default_factory=list)
 
 
 def make_ablations(
-    value: Any, layouts: Mapping[str, Layout], *, names: Collection[str] = (), check: bool = True
+    value: Any, layouts: Mapping[str, Network], *, names: Collection[str] = (), check: bool = True
 ) -> Ablations:
     """Read the value of `ablation:` and derive its layouts from `layouts`, the study's own, resolved ones.
 
@@ -111,7 +108,7 @@ class _Maker:
         self,
         settings: AblationSettings,
         path: KeyPath,
-        layouts: Mapping[str, Layout],
+        layouts: Mapping[str, Network],
         out: Ablations,
         check: bool,
     ):
@@ -164,11 +161,11 @@ class _Maker:
                 message = f"{first!r} and {second!r} exclude each other: both change {text}"
                 self.wrong(Mistake(message, ("changes", second), at_key=True))
 
-    def _rows(self) -> tuple[tuple[Row, ...], dict[str, Layout]]:
+    def _rows(self) -> tuple[tuple[Row, ...], dict[str, Network]]:
         """The rows that are layouts of their own, and these."""
         kept: list[Row] = []
-        made: dict[str, Layout] = {}
-        for row in design_rows(self.settings.design, tuple(self.settings.changes), len(self.base.stages)):
+        made: dict[str, Network] = {}
+        for row in design_rows(self.settings.design, tuple(self.settings.changes), self._stages()):
             changes = {name: self.settings.changes[name] for name in row.made}
             if row.stage is not None:
                 name, change = next(iter(changes.items()))
@@ -187,7 +184,10 @@ class _Maker:
                 self.wrong(Mistake(f"the change {name!r} changes nothing", ("changes", name), at_key=True))
         return tuple(kept), made
 
-    def _keep(self, row: Row, layout: Layout) -> None:
+    def _stages(self) -> int:
+        return len(self.base.stages) if isinstance(self.base, Layout) else 0
+
+    def _keep(self, row: Row, layout: Network) -> None:
         name = row.name(self.settings.base)
         other = self.layouts.get(name) or self.out.derived.get(name)
         if other is not None and _plain(other, self.check) != _plain(layout, self.check):
@@ -201,7 +201,7 @@ class _Maker:
                 if warning not in self.base.warnings
             ]
 
-    def _layout(self, made: tuple[str, ...], changes: Mapping[str, Change], name: str = "") -> Layout | None:
+    def _layout(self, made: tuple[str, ...], changes: Mapping[str, Change], name: str = "") -> Network | None:
         """The layout with these changes, or None and its mistakes at the last of them."""
         last, change = made[-1], changes[made[-1]]
         try:
@@ -234,25 +234,9 @@ def _placed(mistake: Mistake, change: Change, beside: str) -> Mistake:
     return Mistake(message, at_key=True)
 
 
-def _plain(layout: Layout, check: bool) -> dict[str, Any]:
-    """The network as data, arguments that are left out at their defaults: what makes two layouts the same."""
-    plain = layout.to_dict()
-    if not check or layout.timm is not None:
-        return plain
-    for part in PARTS:
-        plain[part] = _filled(getattr(layout, part), part_kind(part))
-    for stage, own in zip(plain["stages"], layout.stages, strict=True):
-        stage["blocks"] = [_filled(call, "mixer", "block") for call in own.blocks]
-    return plain
+def _plain(layout: Network, check: bool) -> dict[str, Any]:
+    """The network as data: what makes two layouts the same. Arguments at their defaults may be written or not
+    where the register is looked at."""
+    return layout.identity() if check else layout.to_dict()
 
 
-def _filled(call: BlockCall, *kinds: Kind) -> tuple[str, dict[str, Any]]:
-    import blocks
-
-    arguments = blocks.get(call.name, *kinds).arguments
-    defaults = {
-        name: argument.default
-        for name, argument in arguments.items()
-        if argument.default is not inspect.Parameter.empty
-    }
-    return call.name, {**defaults, **call.kwargs}

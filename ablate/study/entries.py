@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
 from ablate.errors import Mistake, did_you_mean
-from ablate.layout.layout import Layout
-from ablate.layout.resolve import resolve
+from ablate.layout.layout import Layout, find_mistakes
+from ablate.layout.network import Network
 from ablate.layout.settings import LayoutSettings, plain_mistakes
+from ablate.layout.timm_model import is_timm
 from ablate.study.vary import Expanded, expand, names_in, unknown_names
+
+_NAME = re.compile(r"[^\W\d][\w-]*")
 
 
 @dataclass
@@ -20,11 +24,13 @@ class Entries:
 
     defaults: dict[str, Any]  # those that are valid
     check: bool = True
-    layouts: dict[str, Layout] = field(default_factory=dict)
+    define: dict[str, str] = field(default_factory=dict)  # of the whole file
+    layouts: dict[str, Network] = field(default_factory=dict)
     # the names of all layouts, the broken ones too, to their entries
     names: dict[str, str] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
     warnings: list[Mistake] = field(default_factory=list)
+    _written: dict[str, Expanded] = field(default_factory=dict)  # every entry, by its name
 
     def read(self, layouts: Any, vary: Any) -> None:
         """Read `layouts` with the lists of `vary`."""
@@ -40,6 +46,10 @@ class Entries:
             self.mistakes += wrong
             if not wrong:
                 self._entry(entry, value, lists)
+        for one in self._written.values():
+            layout = self._layout(one)
+            if layout is not None:
+                self.layouts[one.name] = layout
         used = names_in(layouts)
         for name in lists:
             if name not in used:
@@ -82,10 +92,7 @@ class Entries:
                 )
                 return
             self.names[one.name] = entry
-        for one in expanded:
-            layout = self._layout(one)
-            if layout is not None:
-                self.layouts[one.name] = layout
+        self._written |= {one.name: one for one in expanded}
 
     @staticmethod
     def _same_name(one: Expanded, first: str, value: Any, lists: dict[str, list[Any]]) -> Mistake:
@@ -96,20 +103,22 @@ class Entries:
             f"two layouts have the name {one.name!r}{other}{hint}", ("layouts", one.entry), at_key=True
         )
 
-    def _layout(self, one: Expanded) -> Layout | None:
-        own: dict[str, Any] = {"layout": one.value} if isinstance(one.value, str) else dict(one.value)
+    def _layout(self, one: Expanded) -> Network | None:
+        own, owners = self._with_base(one)
+        if own is None:
+            return None
         try:
-            settings = LayoutSettings.model_validate(own)
+            LayoutSettings.model_validate(own)
         except ValidationError as error:
             mistakes = plain_mistakes(error)
-            self._keep(mistakes, one, own)
+            self._keep(mistakes, one, owners)
             # the settings that are well formed are still looked at
             own = {key: own[key] for key in own if key not in {m.path[0] for m in mistakes if m.path}}
             if "layout" in own or "stages" in own:
-                self._keep(self._resolved(own)[1], one, own)
+                self._keep(self._resolved(own)[1], one, owners)
             return None
         settings, mistakes = self._resolved(own)
-        self._keep(mistakes, one, own)
+        self._keep(mistakes, one, owners)
         if mistakes:
             return None
         layout = Layout.from_settings(settings, one.name, check=False)
@@ -118,26 +127,92 @@ class Entries:
         ]
         return layout
 
+    def _with_base(self, one: Expanded) -> tuple[dict[str, Any] | None, dict[str, Expanded]]:
+        """The settings of an entry and of those that it is based on, and which entry each comes from; no
+        settings where a base is wrong."""
+        line = [one]
+        while (base := _own(line[-1]).get("base")) is not None:
+            known = [name for name in self._written if name != one.name]
+            if not isinstance(base, str) or base not in self._written:
+                message = f"unknown layout {base!r}{did_you_mean(str(base), known)}"
+            elif self._written[base] in line:
+                message = f"a layout cannot be its own base: {' -> '.join([e.name for e in line] + [base])}"
+            elif is_timm(_own(self._written[base]).get("layout")):
+                message = f"{base!r} is a model of timm: it has no settings to build on"
+            else:
+                line.append(self._written[base])
+                continue
+            if line[-1] is one or base == one.name:  # further up it is that entry's mistake
+                path, _ = one.origin(("base",), None)
+                self.mistakes.append(Mistake(message, path))
+            return None, {}
+        settings: dict[str, Any] = {}
+        owners: dict[str, Expanded] = {}
+        for entry in reversed(line):
+            given = _own(entry)
+            given.pop("base", None)
+            for key in given:
+                for other in _EXCLUDES.get(key, ()):
+                    settings.pop(other, None)
+            if isinstance(given.get("define"), dict) and isinstance(settings.get("define"), dict):
+                given["define"] = settings["define"] | given["define"]
+            settings |= given
+            owners |= dict.fromkeys(given, entry)
+        return settings, owners
+
     def _resolved(self, own: dict[str, Any]) -> tuple[LayoutSettings, list[Mistake]]:
-        text = own.get("layout")
-        inherited = {} if isinstance(text, str) and text.strip().startswith("timm:") else dict(self.defaults)
+        inherited = {} if is_timm(own.get("layout")) else dict(self.defaults)
         if "stages" in own:
             inherited.pop("depths", None)
+        define = own.get("define") or {}
+        used = _used(self.define, [own.get("layout"), own.get("stages"), *define.values()])
+        both = {name: self.define[name] for name in self.define if name in used} | define
+        if both and not is_timm(own.get("layout")):
+            own = {**own, "define": both}
         settings = LayoutSettings.model_validate({**inherited, **own})
-        return settings, resolve(settings, check=self.check).mistakes
+        return settings, find_mistakes(settings, check=self.check)
 
-    def _keep(self, mistakes: list[Mistake], one: Expanded, own: dict[str, Any]) -> None:
+    def _keep(self, mistakes: list[Mistake], one: Expanded, owners: dict[str, Expanded]) -> None:
         """Note mistakes with their paths in the file."""
         for mistake in mistakes:
             key = mistake.path[0] if mistake.path else None
             path, offset = mistake.path, mistake.offset
-            if key is not None and key not in own:
+            owner = owners.get(str(key), one)
+            if key == "define" and path[1:2] and path[1] not in (_own(owner).get("define") or {}):
+                path = tuple(path)  # the file's own
+            elif key is not None and key not in owners:
                 path = ("defaults", *path)
             else:
-                if isinstance(one.value, str):
+                if isinstance(owner.value, str):
                     path = path[1:]
-                path, offset = one.origin(path, offset)
+                path, offset = owner.origin(path, offset)
             message = mistake.message
             if mistake.at_key and message.startswith("unknown key"):
-                message += did_you_mean(str(key), tuple(LayoutSettings.model_fields))
+                message += did_you_mean(str(key), ("base", *LayoutSettings.model_fields))
             self.mistakes.append(Mistake(message, path, offset, mistake.at_key))
+
+
+_EXCLUDES = {
+    "layout": ("stages",),
+    "stages": ("layout", "depths"),
+    "heads": ("head_dim",),
+    "head_dim": ("heads",),
+}
+"""What an entry takes from its base no more when it says the first."""
+
+
+def _own(one: Expanded) -> dict[str, Any]:
+    """The settings that an entry says itself."""
+    return {"layout": one.value} if isinstance(one.value, str) else dict(one.value)
+
+
+def _used(define: dict[str, str], texts: list[Any]) -> set[str]:
+    """The names of `define` that occur in the texts, and in the definitions of those."""
+    used: set[str] = set()
+    todo = [text for text in texts if isinstance(text, str)]
+    while todo:
+        words = set(_NAME.findall(todo.pop()))
+        new = [name for name in define if name in words and name not in used]
+        used |= set(new)
+        todo += [define[name] for name in new]
+    return used

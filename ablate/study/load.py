@@ -11,6 +11,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from ablate.dotted import load
 from ablate.errors import AblateError, LayoutError, Mistake, did_you_mean
 from ablate.extensions import load_extension, load_installed
+from ablate.layout.layout import Layout
+from ablate.layout.resolve import definition_mistakes
 from ablate.layout.settings import Defaults, Model, plain_mistakes
 from ablate.measurements.fields import Input
 from ablate.measurements.register import measurement
@@ -62,7 +64,9 @@ class _Loader:
         name = self.section("study") or self.path.stem
         given_input: Input = self.section("input")
         defaults = self.valid_part("defaults")
-        entries = Entries(defaults, self.check)
+        define = self.valid_part("define")
+        self.mistakes += definition_mistakes(define, check=self.check)
+        entries = Entries(defaults, self.check, define)
         entries.read(self.data.get("layouts", {}), self.data.get("vary", {}))
         self.mistakes += entries.mistakes
         self.warnings += entries.warnings
@@ -217,7 +221,7 @@ class _Loader:
             self.mistakes.append(Mistake(message, ("report", "baseline")))
         if match is not None and match.by == "depth":
             for name, layout in entries.layouts.items():
-                if layout.settings.stages is not None:
+                if isinstance(layout, Layout) and layout.settings.stages is not None:
                     entry = entries.names[name]
                     message = "`stages` fixes the depths, and `match` is to change them; use `layout`"
                     self.mistakes.append(Mistake(message, ("layouts", entry, "stages"), at_key=True))

@@ -29,7 +29,10 @@ def study_json_schema() -> dict[str, Any]:
         if choices is None:
             choices = [{key: value.pop(key) for key in list(value) if key not in ("title", "description")}]
         value["anyOf"] = [*choices, _VARIED]
-    entry["oneOf"] = [{"required": ["layout"]}, {"required": ["stages"]}]
+    text = {"type": "string", "description": "The name of a layout of this file; what is said here differs."}
+    entry["properties"]["base"] = text
+    entry["anyOf"] = [{"required": [key]} for key in ("layout", "stages", "base")]
+    entry["not"] = {"required": ["layout", "stages"]}
     schema["$defs"]["LayoutSettings"] = entry
     properties = schema["properties"]
     properties["layouts"]["additionalProperties"] = {

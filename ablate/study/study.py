@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, StrictStr, model_validator
 
-from ablate.layout.layout import Layout
+from ablate.layout.network import Network
 from ablate.layout.settings import Count, Defaults, Depth, Model, Positive
 from ablate.measurements.fields import Input, distinct
 from ablate.study.ablation import AblationValue
@@ -144,6 +144,9 @@ class StudyFile(Model):
     vary: dict[str, Any] = Field(
         default={}, description="Lists of values; each layout that says $name is made once per value."
     )
+    define: dict[str, StrictStr] = Field(
+        default={}, description="Names for parts of patterns, for every layout: {hybrid: conv key_only}."
+    )
     layouts: dict[str, Any] = Field(default={}, description="The layouts, by name.")
     ablation: AblationValue = Field(
         default=None, description="A base layout, named changes, and which of them are made together."
@@ -168,7 +171,7 @@ class Study:
     """A validated study: every layout resolved, every option typed."""
 
     name: str
-    layouts: dict[str, Layout]
+    layouts: dict[str, Network]
     input: Input = field(default_factory=Input)
     defaults: Defaults = field(default_factory=Defaults)
     match: Match | None = None

@@ -32,6 +32,16 @@ VARIANTS = {
     ("mixer", "window"): [{"shift": True}, {"size": 4, "shift": True}],
     ("mixer", "sra"): [{"ratio": 1}, {"ratio": 8}],
     ("mixer", "conv"): [{"kernel": 7}],
+    ("mixer", "parallel"): [{"of": ("conv", "softmax")}],
+    ("mixer", "split"): [{"of": ("identity", "conv", "softmax"), "shares": (1, 2, 3)}],
+    ("mixer", "depthwise"): [{"kernel": (1, 5), "bias": False}],
+    ("mixer", "softmax"): [{"qkv_bias": False, "proj_bias": False}],
+    ("block", "inverted"): [{"se": 0.25, "act": "silu", "expand": 1.0}],
+    ("block", "bottleneck"): [{"se": 0.25}],
+    ("norm", "group"): [{"groups": 4}, {"affine": False}],
+    ("norm", "layer"): [{"bias": False}, {"affine": False}],
+    ("ffn", "mlp"): [{"act": "star_relu", "bias": False, "dropout": 0.1}],
+    ("stem", "convolution"): [{"norm": "batch", "before": "layer", "act": "relu", "kernel": 5, "stride": 2}],
     ("stem", "overlap"): [{"stride": 2, "prenorm": True}],
     ("stem", "patchify"): [{"stride": 2, "prenorm": True}],
 }
@@ -41,7 +51,7 @@ WITHOUT_COPIES = {"softmax", "sra", "conv", "pool", "identity", "mbconv", "convn
 
 CASES = [
     pytest.param(entry, arguments, id="-".join([entry.kind, entry.name, *map(str, arguments.values())]))
-    for entry in blocks.entries("mixer", "block", "stem", "ffn", "norm")
+    for entry in blocks.entries("mixer", "block", "stem", "ffn", "norm", "position")
     for arguments in [{}, *VARIANTS.get((entry.kind, entry.name), [])]
 ]
 every_part = pytest.mark.parametrize(("entry", "arguments"), CASES)
@@ -168,9 +178,10 @@ def test_documented_and_typed(entry, arguments):
     expected = {
         "mixer": ({"dim"}, {"dim", "num_heads"}),
         "block": ({"dim", "drop_path"},),
-        "stem": ({"in_chans", "dim"},),
-        "ffn": ({"dim", "hidden"},),
+        "stem": ({"in_chans", "dim"}, set()),
+        "ffn": ({"dim", "hidden"}, {"dim"}),
         "norm": ({"dim"},),
+        "position": ({"dim"},),
     }
     assert set(entry.supplied) in expected[entry.kind]
     for argument in entry.arguments.values():

@@ -49,16 +49,16 @@ def user_file(tmp_path):
 
 
 def test_the_shipped_parts():
-    mixers = {"conv", "identity", "key_only", "linear", "pool", "softmax", "sra", "window"}
-    mixers |= {"additive", "agent", "focused", "hsm_ssd", "mala", "mila", "neighbourhood", "rala"}
-    mixers |= {"separable", "ss2d"}
-    assert set(blocks.names("mixer")) == mixers
-    assert set(blocks.names("block")) == {"convnext", "mbconv"}
-    assert blocks.names("mixer", "block") == tuple(sorted(mixers | {"convnext", "mbconv"}))
-    assert set(blocks.names("stem")) == {"conv", "overlap", "patchify"}
-    assert set(blocks.names("ffn")) == {"conv", "mlp"}
-    assert set(blocks.names("norm")) == {"batch", "layer"}
-    assert [entry.name for entry in blocks.entries("ffn")] == ["conv", "mlp"]
+    mixers = {"conv", "identity", "key_only", "linear", "pool", "softmax", "sra", "window", "split"}
+    assert mixers <= set(blocks.names("mixer"))
+    whole = {"convnext", "mbconv", "inverted", "bottleneck", "basic"}
+    assert whole <= set(blocks.names("block"))
+    assert set(blocks.names("mixer", "block")) >= mixers | whole
+    assert blocks.names("mixer") == tuple(sorted(blocks.names("mixer")))
+    assert {"conv", "overlap", "patchify", "convolution", "maxpool", "merge"} <= set(blocks.names("stem"))
+    assert set(blocks.names("norm")) >= {"batch", "layer", "group", "rms", "none"}
+    ffns = ["conv", "glu", "mlp", "none", "star", "swiglu"]
+    assert [entry.name for entry in blocks.entries("ffn")] == ffns
 
 
 def test_one_family_one_file():
@@ -78,7 +78,7 @@ def test_signature_gives_supplied_and_arguments():
     assert arguments["window"] == blocks.Argument("window", int, 7)
     assert arguments["window"].type_name == "int"
     kernel = blocks.get("overlap", "stem").arguments["kernel"]
-    assert (kernel.type_name, kernel.default) == ("int | None", None)
+    assert (kernel.type_name, kernel.default) == ("int | none", None)
     assert "reconstruction" in entry.summary
 
 
@@ -95,9 +95,9 @@ def test_build_passes_what_the_part_names():
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(blocks.UnknownPartError, match="unknown ffn 'mpl'; known: conv, mlp") as error:
+    with pytest.raises(blocks.UnknownPartError, match="unknown ffn 'mpl'; known: conv, glu, mlp") as error:
         blocks.get("mpl", "ffn")
-    assert error.value.names == ("conv", "mlp")
+    assert error.value.names == ("conv", "glu", "mlp", "none", "star", "swiglu")
     with pytest.raises(blocks.UnknownPartError, match="unknown mixer or block"):
         blocks.get("mlp", "mixer", "block")
 
@@ -174,3 +174,23 @@ def test_load_file_cannot_replace_a_shipped_block(user_file):
     with pytest.raises(ValueError, match="already defined"):
         blocks.load_file(user_file("conv", file="thief.py"))
     assert inspect.getfile(blocks.get("conv", "mixer").cls).endswith("conv.py")
+
+
+def test_a_parameter_that_nobody_supplies_asks_for_a_star():
+    with pytest.raises(ValueError, match=r"not 'window'; put `\*` before it"):
+
+        @blocks.register("mixer", "starless")
+        class Starless(nn.Module):
+            """A mixer."""
+
+            def __init__(self, dim: int, window: int = 7):
+                super().__init__()
+
+
+def test_what_a_class_says_about_itself():
+    entry = blocks.get("squeeze_excite", "mixer")
+    assert (entry.family, entry.caveat, entry.color) == ("modulation", "", None)
+    assert entry.summary_size(64, 2, 196) == 64
+    split = blocks.get("split", "mixer")
+    assert split.summary_size(64, 2, 196, of=("identity", "squeeze_excite"), shares=(3, 1)) == 16
+    assert blocks.get("mlp", "ffn").summary_size(64, 2, 196) is None

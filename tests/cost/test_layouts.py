@@ -115,4 +115,4 @@ def test_a_timm_model_is_counted_whole() -> None:
 
 def test_a_refused_size_is_an_error_of_the_user() -> None:
     with pytest.raises(AblateError, match="100 x 100"):
-        layout_cost(Layout("timm:deit_tiny_patch16_224"), 100)
+        layout_cost(Layout("timm:xcit_nano_12_p16_224"), 100)

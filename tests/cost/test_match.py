@@ -87,7 +87,7 @@ def test_matching_again_changes_nothing() -> None:
 
 def test_timm_models_stay_and_say_so() -> None:
     result = match_layout(Layout("timm:resnet18"), params=5e6)
-    assert result.layout.timm == "resnet18"
+    assert result.layout.model == "resnet18"
     assert result.value == 11_689_512
     assert "timm" in result.note
 
@@ -130,10 +130,10 @@ def test_a_study_reports_every_layout() -> None:
         "a": Layout("conv", **SMALL, name="a"),
         "b": Layout(stages="conv | pool", name="b"),
         "c": Layout("timm:resnet18", name="c"),
-        "d": Layout("timm:vit_tiny_patch16_224", name="d"),  # refuses 32 px
+        "d": Layout("timm:xcit_nano_12_p16_224", name="d"),  # refuses 40 px
     }
     match = Match(params=60_000, tolerance=0.05, by="depth")
-    matched, results, problems = match_layouts(layouts, match, Input(resolution=32, classes=10))
+    matched, results, problems = match_layouts(layouts, match, Input(resolution=40, classes=10))
     assert list(matched) == ["a", "b", "c", "d"]
     assert [result.layout.name for result in results] == ["a", "c"]
     assert built_params(matched["a"]) == pytest.approx(60e3, rel=0.05)

@@ -66,7 +66,7 @@ def test_stages_spell_the_depths_out():
 
 def test_any_number_of_stages_and_stem_strides():
     layout = Layout("conv | softmax", widths=(16, 32), stem="overlap(stride=2)")
-    assert layout.stem == BlockCall("overlap", (("stride", 2),))
+    assert layout.stem == (BlockCall("overlap", (("stride", 2),)),)
     assert layout.widths == (16, 32)
     assert layout.depths == (2, 2)
     assert Layout("conv", widths=[8] * 6, depths=1).depths == (1,) * 6
@@ -161,7 +161,7 @@ def test_cycling(given_arguments):
 
 def test_timm_models_are_layouts():
     layout = Layout("timm:resnet18")
-    assert (layout.timm, layout.stages, layout.name) == ("resnet18", (), "timm:resnet18")
+    assert (layout.model, layout.text, layout.name) == ("resnet18", "timm:resnet18", "timm:resnet18")
     assert layout.to_dict() == {"timm": "resnet18"}
     assert layout.to_yaml_dict() == {"layout": "timm:resnet18"}
 

@@ -30,7 +30,7 @@ def test_every_choice_is_counted_once_and_gives_its_layout(counted: Any) -> None
         assert layout.widths == (params["width1"], params["width2"])
         for number, stage in enumerate(layout.stages, start=1):
             assert {call.name for call in stage.blocks} == {params[f"pattern{number}"]}
-        assert layout.stem.kwargs == {"stride": 4}  # the defaults of the file hold
+        assert layout.stem[0].kwargs == {"stride": 4}  # the defaults of the file hold
 
 
 def test_a_pattern_is_cycled_to_the_depth_and_cut_at_it() -> None:

@@ -129,7 +129,7 @@ SECTIONS = {
     "defaults: {stem: overlp}": ["2:18: unknown stem 'overlp'; did you mean 'overlap'?"],
     "defaults: {layout: conv}": [
         "2:12: unknown key 'layout'; known: stem, downsample, widths, depths, heads, head_dim, mlp_ratio, "
-        "ffn, norm, drop_path"
+        "ffn, norm, norm_place, layer_scale, res_scale, position, recipe, head, drop_path"
     ],
     "match: {params: 1M, macs: 1G}": ["2:8: match one quantity, not params and macs"],
     "match: {params: 1M, macs: 1X}": [

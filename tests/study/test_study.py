@@ -31,7 +31,7 @@ def test_the_documented_example(example):
     )
     assert study.layouts["mine"].depths == (6, 2, 1, 1)
     assert study.layouts["mine"].heads == (2, 2, 4, 6)
-    assert study.layouts["swin-t"].timm == "swin_tiny_patch4_window7_224"
+    assert study.layouts["swin-t"].model == "swin_tiny_patch4_window7_224"
     assert all(layout.name == name for name, layout in study.layouts.items())
     assert study.match is not None
     assert (study.match.quantity, study.match.target, study.match.tolerance) == ("params", 13_100_000, 0.01)
@@ -93,7 +93,7 @@ class TestDefaults:
 
     def test_none_apply_to_a_model_of_timm(self):
         study = parse_study("defaults: {widths: [8, 16]}\nlayouts: {a: {layout: 'timm:resnet18'}}\n")
-        assert study.layouts["a"].timm == "resnet18"
+        assert study.layouts["a"].model == "resnet18"
 
     def test_anchors_share_settings(self):
         study = parse_study("layouts:\n  a: &a {layout: conv, widths: 8}\n  b: {<<: *a, layout: softmax}\n")

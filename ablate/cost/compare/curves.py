@@ -13,12 +13,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, TypeAlias
 
-import torch
-
 from ablate.cost.layouts import layout_cost
 from ablate.cost.roofline import MachinePeak, machine_peak, roofline_seconds
 from ablate.errors import AblateError
-from ablate.layout.layout import Layout
+from ablate.layout.network import Network
 
 Quantity: TypeAlias = Literal[
     "macs", "inference_fused", "inference_math", "training_fused", "training_math", "roofline_ms"
@@ -72,7 +70,7 @@ class Curve:
 
 
 def curves(
-    layouts: Mapping[str, Layout],
+    layouts: Mapping[str, Network],
     resolutions: Iterable[int],
     *,
     quantities: Sequence[Quantity] = QUANTITIES,
@@ -90,7 +88,7 @@ def curves(
     sides = tuple(sorted(set(resolutions)))
     found = []
     for name, layout in layouts.items():
-        stride = total_stride(layout)
+        stride = layout.total_stride
         for quantity in quantities:
             at = _evaluator(layout, quantity, limits, channels, classes, batch)
             values = tuple(counted(at, side) for side in sides)
@@ -98,18 +96,8 @@ def curves(
     return found
 
 
-def total_stride(layout: Layout) -> int:
-    """Pixels of the image, along one side, per position in the last stage; 32 for a timm model."""
-    if layout.timm is not None:
-        return 32
-    with torch.device("meta"):
-        backbone = layout.build(features_only=True)
-    info: Any = backbone.feature_info
-    return int(info[-1]["reduction"])
-
-
 def _evaluator(
-    layout: Layout, quantity: Quantity, peak: MachinePeak | None, channels: int, classes: int, batch: int
+    layout: Network, quantity: Quantity, peak: MachinePeak | None, channels: int, classes: int, batch: int
 ) -> Evaluate:
     def at(side: int) -> Value:
         cost = layout_cost(layout, side, channels=channels, classes=classes, batch=batch)

@@ -10,7 +10,7 @@ given for both layouts with the part in which they occur, and are not split.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias
 
 from ablate.cost.compare.alignment import align
@@ -18,7 +18,8 @@ from ablate.cost.compare.shares import Costs, Link, Peak, inference_peak_of, lin
 from ablate.cost.layouts import layout_cost
 from ablate.cost.operators.kernel import KERNELS, Kernel
 from ablate.cost.roofline import MachinePeak, machine_peak
-from ablate.layout.layout import Layout
+from ablate.layout.network import Network
+from ablate.layout.recipe import Recipe
 
 Change: TypeAlias = Literal["swap", "insert", "remove", "resize"]
 
@@ -77,8 +78,8 @@ class LayoutDiff:
 
 
 def diff(
-    a: Layout,
-    b: Layout,
+    a: Network,
+    b: Network,
     resolution: int | tuple[int, int] = 224,
     *,
     channels: int = 3,
@@ -94,7 +95,7 @@ def diff(
     limits = peak or machine_peak()
     costs = [layout_cost(one, resolution, channels=channels, classes=classes, batch=batch) for one in (a, b)]
     before, after = (total_costs(cost, limits) for cost in costs)
-    if a.timm is not None or b.timm is not None:
+    if not all(cost.source.links for cost in costs):
         rows = [DiffRow("whole", "swap", a.text, b.text, "", (("", ""),), after - before)] if a != b else []
     else:
         first, second = (links(cost, limits) for cost in costs)
@@ -164,10 +165,15 @@ def _detail(one: Link, other: Link) -> str:
         "channels in": (one.part.in_dim, other.part.in_dim) if one.part.kind != "block" else None,
         "width": (one.part.dim, other.part.dim) if one.part.kind != "head" else None,
         "heads": (one.part.heads, other.part.heads),
-        "mlp_ratio": (one.part.mlp_ratio, other.part.mlp_ratio),
-        "ffn": (one.part.ffn, other.part.ffn),
-        "norm": (one.part.norm, other.part.norm),
+        **_recipe_changes(one.part.recipe, other.part.recipe),
         "stochastic depth": (one.drop_path, other.drop_path),
         "input": ("x".join(map(str, one.tokens)), "x".join(map(str, other.tokens))),
     }
     return ", ".join(f"{name} {p[0]} to {p[1]}" for name, p in shown.items() if p and p[0] != p[1])
+
+
+def _recipe_changes(one: Recipe | None, other: Recipe | None) -> dict[str, tuple[Any, Any]]:
+    """What stands around a mixer, before and after; nothing where either is a whole block."""
+    if one is None or other is None:
+        return {}
+    return {field.name: (getattr(one, field.name), getattr(other, field.name)) for field in fields(one)}

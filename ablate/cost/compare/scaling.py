@@ -11,12 +11,12 @@ from ablate.cost.compare.crossover import Crossover, crossover
 from ablate.cost.compare.curves import Curve, counted, curves
 from ablate.cost.layouts import layout_cost
 from ablate.cost.roofline import MachinePeak, roofline_seconds
-from ablate.layout.layout import Layout
+from ablate.layout.network import Network
 
 
 def scaling(
-    layout: Layout,
-    baseline: Layout,
+    layout: Network,
+    baseline: Network,
     resolutions: Sequence[int],
     *,
     peak: MachinePeak,
@@ -56,7 +56,7 @@ def scaling(
 
 @lru_cache(32)
 def _curves(
-    layout: Layout, sides: tuple[int, ...], peak: MachinePeak, channels: int, classes: int
+    layout: Network, sides: tuple[int, ...], peak: MachinePeak, channels: int, classes: int
 ) -> tuple[Curve, ...]:
     """Remembered, because a process compares several layouts with the same baseline."""
     found = curves({layout.name or "": layout}, sides, channels=channels, classes=classes, peak=peak)

@@ -12,7 +12,6 @@ from ablate.cost.layouts import LayoutCost
 from ablate.cost.memory.links import Border, trace_loss
 from ablate.cost.operators.kernel import KERNELS, Kernel
 from ablate.cost.roofline import MachinePeak, roofline_seconds
-from ablate.cost.whole import WholeModel
 from ablate.model import Part
 
 
@@ -69,28 +68,28 @@ def total_costs(cost: LayoutCost, limits: MachinePeak) -> Costs:
 
 
 def links(cost: LayoutCost, limits: MachinePeak) -> list[Link]:
-    """The parts of a layout that is made of parts, in order."""
-    assert not isinstance(cost.source, WholeModel)
+    """The parts of a layout, in order; of a timm model there are none."""
     saved = {kernel: _saved(cost, kernel) for kernel in KERNELS}
     found = []
-    for index, (name, link, drop_path) in enumerate(cost.source):
-        time = 1000 * max(link.macs / limits.macs_per_second, link.bytes / limits.bytes_per_second)
+    for index, link in enumerate(cost.source.links):
+        part, work = link.cost, link.cost.work
+        time = 1000 * max(work.macs / limits.macs_per_second, work.bytes / limits.bytes_per_second)
         fused, explicit = saved["fused"][index], saved["math"][index]
-        costs = Costs(link.params, link.macs, link.elementwise, link.bytes, fused, explicit, time)
-        found.append(Link(name, link.part, link.given.size[2:], drop_path, costs))
+        costs = Costs(part.params, work.macs, work.elementwise, work.bytes, fused, explicit, time)
+        found.append(Link(link.name, part.part, part.given.size[2:], link.drop_path, costs))
     return found
 
 
 def _saved(cost: LayoutCost, kernel: Kernel) -> list[int]:
     """Bytes that each part saves for the backward pass, with its output where it or the next part saves
     that."""
-    assert not isinstance(cost.source, WholeModel)
-    gradient: Border | None = trace_loss(cost.source[-1][1].output).input_gradient
+    links = cost.source.links
+    gradient: Border | None = trace_loss(links[-1].cost.output).input_gradient if links else None
     saved: list[int] = []
     next_saves_input = True  # the logits are alive at the end of the forward pass
-    for _, link, drop_path in reversed(cost.source):
+    for link in reversed(links):
         assert gradient is not None, "every part but the first sends a gradient back"
-        trace = link.training_trace(kernel, gradient, drop_path)
+        trace = link.cost.training_trace(kernel, gradient, link.drop_path)
         output = trace.output.bytes if trace.saves_output or next_saves_input else 0
         saved.append(trace.saved + output)
         next_saves_input, gradient = trace.saves_input, trace.input_gradient
@@ -99,12 +98,12 @@ def _saved(cost: LayoutCost, kernel: Kernel) -> list[int]:
 
 def inference_peak_of(cost: LayoutCost, kernel: Kernel) -> Peak:
     """The peak of one inference and the part that has it."""
-    if isinstance(cost.source, WholeModel):
+    if not cost.source.links:
         return Peak(cost.memory_of(kernel).inference_peak, "whole")
     held, best = 0, Peak(0, "")
-    for name, link, _ in cost.source:
-        trace = link.inference_trace(kernel)
+    for link in cost.source.links:
+        trace = link.cost.inference_trace(kernel)
         if held + trace.peak > best.bytes:
-            best = Peak(held + trace.peak, name)
+            best = Peak(held + trace.peak, link.name)
         held = trace.output.bytes
     return best

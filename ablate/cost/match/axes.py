@@ -9,12 +9,8 @@ from typing import Literal, TypeAlias
 import torch
 
 from ablate.cost.layouts import LayoutCost, layout_cost
-from ablate.cost.memory.chain import inference_peak
-from ablate.cost.memory.trace import module_tensors, storage_bytes
-from ablate.cost.memory.tracker import StorageTracker
-from ablate.cost.operators.kernel import attention_kernel
-from ablate.cost.whole import WholeModel
 from ablate.layout.layout import Layout
+from ablate.layout.network import Network
 from ablate.model import Part, build_part, parts
 
 Axis: TypeAlias = Literal["params", "macs", "memory"]
@@ -25,44 +21,22 @@ fused."""
 
 def measures(
     resolution: int | tuple[int, int] = 224, *, channels: int = 3, classes: int = 1000, batch: int = 1
-) -> Mapping[Axis, Callable[[Layout], int]]:
+) -> Mapping[Axis, Callable[[Network], int]]:
     """For each axis the function that counts it, under these conditions."""
 
-    def cost(layout: Layout) -> LayoutCost:
+    def cost(layout: Network) -> LayoutCost:
         return layout_cost(layout, resolution, channels=channels, classes=classes, batch=batch)
 
-    def params(layout: Layout) -> int:
-        if layout.timm is not None:
+    def params(layout: Network) -> int:
+        if not isinstance(layout, Layout):
             return cost(layout).params
         return sum(_params(part) for _, part in parts(layout, channels, classes))
 
     return {
         "params": params,
         "macs": lambda layout: cost(layout).macs,
-        "memory": lambda layout: inference_memory(cost(layout)),
+        "memory": lambda layout: cost(layout).source.inference_memory(),
     }
-
-
-def inference_memory(cost: LayoutCost) -> int:
-    """Bytes that one inference needs at its peak: weights, and what is alive above them with fused
-    attention."""
-    if isinstance(cost.source, WholeModel):
-        return _whole_inference(cost.source)
-    links = [link for _, link, _ in cost.source]
-    return sum(link.weight_bytes for link in links) + inference_peak(
-        [x.inference_trace("fused") for x in links]
-    )
-
-
-def _whole_inference(model: WholeModel) -> int:
-    """The same of a timm model; no training step, which some refuse at small sizes."""
-    module = model.build().eval()
-    image = torch.empty((model.batch, model.channels, *model.size), device="meta")
-    weights = module_tensors(module)
-    tracker = StorageTracker([*weights, image])
-    with torch.no_grad(), attention_kernel("fused"), tracker:
-        module(image)
-    return storage_bytes(weights) + tracker.peak
 
 
 @lru_cache(1 << 14)

@@ -17,8 +17,10 @@ import torch
 
 import blocks
 from ablate.errors import AblateError
+from ablate.layout.call import BlockCall
 from ablate.layout.layout import Layout
-from ablate.layout.pattern import MAX_DEPTH, parse_pattern
+from ablate.layout.pattern import MAX_DEPTH
+from ablate.layout.recipe import Recipe
 from ablate.layout.resolve import DEFAULT_HEAD_DIM, choose_heads
 from ablate.model import Part, build_part, parts
 
@@ -89,8 +91,6 @@ def scaling(layout: Layout, by: By) -> Scaling:
     widths and hidden widths in multiples of 8, then 4, 2, 1; depths in whole cycles of the pattern, then
     single blocks. Raises `AblateError` where the layout has no such dial.
     """
-    if layout.timm is not None:
-        raise AblateError(f"{layout.name!r} is a timm model: its {by} is what timm says")
     if by == "width":
         return _width(layout)
     return _depth(layout) if by == "depth" else _expansion(layout)
@@ -104,9 +104,11 @@ def hidden_width(layout: Layout, stage: int) -> int:
 def _width(layout: Layout) -> Scaling:
     own = [_blocks_of(layout, number) for number in range(1, len(layout.stages) + 1)]
     heads = layout.heads if layout.settings.heads is not None else (1,) * len(layout.stages)
+    aim = layout.settings.head_dim or DEFAULT_HEAD_DIM
+    head_dims = aim if isinstance(aim, tuple) else (aim,) * len(own)
     rules = [
-        _width_rule(stage, layout.settings.heads is None, layout.settings.head_dim or DEFAULT_HEAD_DIM)
-        for stage in own
+        _width_rule(stage, layout.settings.heads is None, head_dim)
+        for stage, head_dim in zip(own, head_dims, strict=True)
     ]
     levels = tuple(
         Dials(
@@ -166,7 +168,7 @@ def _depth(layout: Layout) -> Scaling:
             f"{layout.name!r} spells its blocks out, so its depth cannot be changed; "
             "match it by width or expansion"
         )
-    pattern = parse_pattern(layout.text)
+    pattern = layout.pattern
     cycles = [len(pattern.cycle(number)) for number in range(len(layout.stages))]
     # a depth that the cycle does not divide in the first place is not made to
     units = [cycle if depth % cycle == 0 else 1 for cycle, depth in zip(cycles, layout.depths, strict=True)]
@@ -180,11 +182,17 @@ def _depth(layout: Layout) -> Scaling:
     return Scaling(layout, "depth", tuple(levels), tuple(range(len(layout.stages))))
 
 
+def _has_ffn(call: BlockCall, recipe: Recipe) -> bool:
+    """Whether a block has an FFN whose width the stage's `mlp_ratio` says."""
+    mixer = blocks.get(call.name, "mixer", "block").kind == "mixer"
+    return mixer and recipe.of(call).ffn.name != "none" and "mlp_ratio" not in dict(call.recipe)
+
+
 def _expansion(layout: Layout) -> Scaling:
     with_ffn = tuple(
         number
         for number, stage in enumerate(layout.stages)
-        if any(blocks.get(call.name, "mixer", "block").kind == "mixer" for call in stage.blocks)
+        if any(_has_ffn(call, stage.recipe) for call in stage.blocks)
     )
     if not with_ffn:
         raise AblateError(

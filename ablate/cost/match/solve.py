@@ -11,6 +11,7 @@ from ablate.cost.match.dials import By, scaling
 from ablate.cost.match.nearest import Search
 from ablate.errors import AblateError, Problem
 from ablate.layout.layout import Layout
+from ablate.layout.network import Network
 from ablate.layout.sizes import format_quantity
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ class Leftover:
 class MatchResult:
     """A layout at its budget: `error` is value / target - 1; `note` says why a layout was left as it was."""
 
-    layout: Layout
-    before: Layout
+    layout: Network
+    before: Network
     axis: Axis
     target: float
     value: int
@@ -70,6 +71,8 @@ class MatchResult:
     @property
     def changes(self) -> dict[str, tuple[list[float], list[float]]]:
         """The settings of the stages that differ, as {name: (before, after)}."""
+        if self.layout == self.before:
+            return {}
         pairs = {name: (getattr(self.before, name), getattr(self.layout, name)) for name in _SETTINGS}
         return {name: (list(old), list(new)) for name, (old, new) in pairs.items() if old != new}
 
@@ -96,7 +99,7 @@ _SETTINGS = ("widths", "depths", "heads", "mlp_ratio")
 
 
 def match_layout(
-    layout: Layout,
+    layout: Network,
     *,
     params: float | None = None,
     macs: float | None = None,
@@ -129,11 +132,11 @@ def match_layout(
         )
     measure = measures(resolution, channels=channels, classes=classes, batch=batch)
 
-    def result(chosen: Layout, note: str = "") -> MatchResult:
+    def result(chosen: Network, note: str = "") -> MatchResult:
         leftover = {one: Leftover(measure[one](layout), measure[one](chosen)) for one in AXES}
         return MatchResult(chosen, layout, axis, target, leftover[axis].after, by, leftover, note)
 
-    if layout.timm is not None:
+    if not isinstance(layout, Layout):
         return result(layout, "a timm model has one size: it stays as it is")
     if abs(measure[axis](layout) / target - 1) <= tolerance:
         return result(layout, "within the tolerance as it was")
@@ -154,11 +157,11 @@ def match_layout(
 
 
 def match_layouts(
-    layouts: Mapping[str, Layout], match: Match, input: Input
-) -> tuple[dict[str, Layout], list[MatchResult], list[Problem]]:
+    layouts: Mapping[str, Network], match: Match, input: Input
+) -> tuple[dict[str, Network], list[MatchResult], list[Problem]]:
     """Match all layouts of a study; those that cannot be matched stay as they are, and each gives a
     problem."""
-    matched: dict[str, Layout] = {}
+    matched: dict[str, Network] = {}
     results: list[MatchResult] = []
     problems: list[Problem] = []
     budget: dict[str, Any] = {match.quantity: match.target}
@@ -175,7 +178,7 @@ def match_layouts(
             )
         except AblateError as error:
             matched[name] = layout
-            if layout.timm is None:  # a timm model that refuses the resolution has cells to say so
+            if isinstance(layout, Layout):  # a timm model that refuses the resolution has cells to say so
                 problems.append(Problem(str(error)))
             continue
         matched[name] = result.layout

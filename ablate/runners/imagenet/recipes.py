@@ -20,6 +20,8 @@ from torch.optim import Optimizer
 
 from ablate.errors import AblateError, did_you_mean
 from ablate.layout.layout import Layout
+from ablate.layout.network import Network
+from ablate.layout.timm_model import TimmModel
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,9 @@ class ImageNetRecipe:
         """The peak rate at a global batch, by the recipe's linear rule."""
         return self.lr * batch / self.lr_batch
 
-    def for_model(self, table: dict[str, Any], layout: Layout) -> Any:
+    def for_model(self, table: dict[str, Any], layout: Network) -> Any:
         """The entry of `drop_path` or `clip_grad` for a layout: by its timm name, else the one for all."""
-        return table.get(layout.timm or "", table[""])
+        return table.get(layout.model if isinstance(layout, TimmModel) else "", table[""])
 
     def make_optimizer(self, model: nn.Module, batch: int) -> Optimizer:
         """timm's optimizer; vectors, and what the model names in `no_weight_decay`, are not decayed."""
@@ -263,21 +265,22 @@ def posterize(image: Any, bits: int, **_: Any) -> Any:
     return Image.new(image.mode, image.size) if bits < 1 else ImageOps.posterize(image, min(bits, 8))
 
 
-def build_classifier(layout: Layout, recipe: ImageNetRecipe, classes: int) -> nn.Module:
+def build_classifier(layout: Network, recipe: ImageNetRecipe, classes: int) -> nn.Module:
     """A layout or timm model with the recipe's stochastic depth; a layout's own `drop_path` goes first.
 
     Raises `AblateError` when timm cannot build the model or a block refuses its size.
     """
     rate = recipe.for_model(recipe.drop_path, layout)
     try:
-        if layout.timm is not None:
+        if isinstance(layout, TimmModel):
             import timm
 
             options = {"drop_path_rate": rate} if rate else {}
-            model: nn.Module = timm.create_model(layout.timm, num_classes=classes, **options)
+            model: nn.Module = timm.create_model(layout.model, num_classes=classes, **options)
             return model
         from ablate.model import build
 
+        assert isinstance(layout, Layout)
         return build(layout if layout.drop_path else layout.replace(drop_path=rate), classes)
     except (RuntimeError, TypeError, ValueError) as error:
         raise AblateError(f"{layout.name}: {error}") from error

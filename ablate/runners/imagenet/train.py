@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ablate.errors import AblateError
-from ablate.layout.layout import Layout
+from ablate.layout.network import Network
 from ablate.runners import device as devices
 from ablate.runners.accuracy import Diverged
 from ablate.runners.attention import training_kernels
@@ -31,7 +31,7 @@ OnStep = Callable[[int, int], None]
 
 
 def run_imagenet(
-    layout: Layout,
+    layout: Network,
     protocol: ImageNetProtocol,
     recipe: ImageNetRecipe | None = None,
     on_step: OnStep | None = None,
@@ -83,7 +83,7 @@ class _Run:
 
     def __init__(
         self,
-        layout: Layout,
+        layout: Network,
         recipe: ImageNetRecipe,
         protocol: ImageNetProtocol,
         train: Images,
@@ -112,7 +112,7 @@ class _Run:
         self.optimizer = recipe.make_optimizer(self.model, self.batch)
         self.ema = self._averaged()
         self.job = {
-            "layout": layout.name if layout.timm else str(layout.stages),
+            "layout": repr(layout.to_dict()),
             "recipe": repr(recipe),
             "batch": self.batch,
             "parts": self.parts,
