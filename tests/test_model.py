@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import types
-
 import pytest
 import timm
 import torch
@@ -212,12 +209,13 @@ def test_the_size_of_its_map_is_supplied() -> None:
     assert layout.cost(64).params - layout.cost(32).params == (16 * 16 + 8 * 8) - (8 * 8 + 4 * 4)
 
 
-def test_deploying_folds_with_the_blocks_function(monkeypatch: pytest.MonkeyPatch) -> None:
-    folded = []
-    module = types.ModuleType("blocks.deploy")
-    module.deploy = lambda model: folded.append(model) or model  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "blocks.deploy", module)
-    model = Layout("conv", **SMALL).build(3, deploy=True)
-    assert folded == [model]
-    Layout("conv", **SMALL).build(3)
-    assert len(folded) == 1
+def test_the_deployed_form_gives_the_same_with_fewer_layers() -> None:
+    torch.manual_seed(0)
+    layout = Layout("repmixer", norm="batch", **SMALL)
+    torch.manual_seed(1)
+    model = layout.build(3, resolution=32).eval()
+    torch.manual_seed(1)
+    folded = layout.build(3, resolution=32, deploy=True)
+    images = torch.randn(2, 3, 32, 32)
+    assert torch.allclose(model(images), folded(images), atol=1e-5)
+    assert len(list(folded.parameters())) < len(list(model.parameters()))

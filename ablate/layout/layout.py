@@ -194,7 +194,11 @@ class Layout(Network):
         module: nn.Module = load("ablate.model:build")(
             self, classes, channels, features_only=features_only, resolution=resolution
         )
-        return load("blocks.deploy:deploy")(module) if deploy else module
+        if not deploy:
+            return module
+        height, width = (resolution, resolution) if isinstance(resolution, int) else resolution or (64, 64)
+        folded: nn.Module = load("ablate.deploy:deploy")(module, (channels, height, width))
+        return folded
 
     def cost(
         self,

@@ -49,7 +49,11 @@ class TimmModel(Network):
         module: nn.Module = load("ablate.model:build_timm")(
             self.model, classes, channels, features_only, resolution, pretrained
         )
-        return load("blocks.deploy:deploy")(module) if deploy else module
+        if not deploy:
+            return module
+        size = (resolution, resolution) if isinstance(resolution, int) else resolution
+        folded: nn.Module = load("ablate.deploy:deploy")(module, None if size is None else (channels, *size))
+        return folded
 
     def cost(
         self,

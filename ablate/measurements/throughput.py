@@ -41,6 +41,9 @@ class ThroughputProtocol(Model):
         default=1.0, description="Seconds of measuring for each layout and process, at least."
     )
     threads: Count = Field(default=1, description="Threads of each worker.")
+    deploy: StrictBool = Field(
+        default=False, description="Time the folded form for inference: norms and branches folded."
+    )
     compile: StrictBool = Field(default=False, description="Measure under torch.compile.")
     channels_last: StrictBool = Field(default=True, description="Tensors in channels-last memory format.")
     warmup: Annotated[int, Strict(), Field(ge=0, le=10000)] = Field(

@@ -37,7 +37,12 @@ def run(task: Task[ThroughputCondition], progress: Progress) -> Part:
     failed: dict[str, Failure] = {}
     for name, layout in task.layouts.items():
         try:
-            models[name] = layout.build(task.classes, task.channels, resolution=task.condition.resolution)
+            models[name] = layout.build(
+                task.classes,
+                task.channels,
+                resolution=task.condition.resolution,
+                deploy=task.condition.deploy and task.condition.mode == "inference",
+            )
         except Exception as error:  # one layout's failure never ends the measurement of the others
             failed[name] = failure_of(error)
     condition = task.condition

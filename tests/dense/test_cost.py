@@ -20,8 +20,8 @@ def gmacs(model: str, name: ConventionName) -> float:
     return convention_cost(Layout(f"timm:{model}"), name).macs / 1e9
 
 
-# This count, and the figures published for the same models: PVTv2 (Wang et al. 2022, arXiv 2106.13797)
-# and PoolFormer (Yu et al. 2022, arXiv 2111.11418), their tables of detection and segmentation.
+# This count, and the figures that were published for the same models: tables of detection and segmentation
+# of PVTv2 (Wang et al. 2022, arXiv 2106.13797) and PoolFormer (Yu et al. 2022, arXiv 2111.11418).
 SEMANTIC_FPN = [
     ("pvt_v2_b0", 24.98, 25.0),
     ("pvt_v2_b1", 34.14, 34.2),

@@ -72,7 +72,7 @@ def ground(
     gradient = _enlarged(corners, side)
     cells = int(random.integers(3, max(4, side // 3)))
     noise = _enlarged(random.integers(0, 256, (cells, cells, 3)).astype(np.uint8), side)
-    share = random.uniform(0.2, 0.7)
+    share = random.uniform(0.05, 0.35)
     return (1 - share) * gradient + share * noise
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,8 @@ def process_group(name: str) -> Iterator[tuple[int, int, torch.device]]:
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    # long, because the others wait while the first process looks at every image
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timedelta(hours=6))
     try:
         yield dist.get_rank(), world, device
     finally:
@@ -217,9 +219,8 @@ class _Run:
             images = pixels.to(self.device, non_blocking=True).contiguous(memory_format=self.format)
             targets = labels.to(self.device, non_blocking=True)
             # mixing draws from numpy, stochastic depth from torch
-            seed = (
-                ((self.protocol.seed * 9_973 + self.place.epoch) * 1_000_003 + self.place.step) * 64 + shard
-            ) % 2**32
+            place = (self.protocol.seed * 9_973 + self.place.epoch) * 1_000_003 + self.place.step
+            seed = (place * self.parts + shard) % 2**32
             np.random.seed(seed)
             torch.manual_seed(seed)
             images, soft = self.mixer(images, targets)

@@ -34,7 +34,7 @@ def test_a_run_repeats_bit_for_bit_and_its_row_is_complete(task: Any) -> None:
     assert first.scores == again.scores
     assert first.curve != other.curve
     assert (first.steps, first.images_seen, len(first.curve)) == (6, 24, 6)
-    assert first.schedule["lr"] == 1e-3
+    assert first.schedule["lr"] == 4e-3
     assert first.data["dataset"] == "cutouts:drawn"
     assert "multiples of 32" in first.test
     assert DenseResult.from_json(first.to_json()) == first
