@@ -7,15 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ablate.measurements.register import quantity
+from ablate.report.comparisons import compare_seeds, comparison_raw
 from ablate.report.results import Results
-from ablate.statistics.seeds import (
-    Difference,
-    Summary,
-    paired_difference,
-    pooled_sd,
-    resolvable_difference,
-    summarize,
-)
+from ablate.statistics.compare import Comparison, correct
+from ablate.statistics.planning import least_difference, spread_of_differences
+from ablate.statistics.seeds import Summary, summarize
 
 
 @dataclass(frozen=True)
@@ -26,7 +22,7 @@ class Accuracy:
     statuses: tuple[str, ...]
     reasons: tuple[str, ...]
     summary: Summary | None  # None when no seed has a result
-    difference: Difference | None  # to the baseline; None for itself, or without a common seed
+    difference: Comparison | None  # to the baseline; None for itself, or without a common seed
 
     @property
     def planned(self) -> int:
@@ -54,13 +50,6 @@ class Accuracy:
         half = self.summary.half_width if self.summary else None
         return math.nan if half is None else half
 
-    @property
-    def difference_half_width(self) -> float:
-        """Half the 95 % interval of the difference; NaN with fewer than two common seeds."""
-        if self.difference is None or self.difference.low is None:
-            return math.nan
-        return self.difference.mean - self.difference.low
-
     def raw(self) -> dict[str, Any]:
         """The entries of the CSV file, in full precision."""
         return {
@@ -69,44 +58,53 @@ class Accuracy:
             "seeds_finished": self.finished,
             "seeds_planned": self.planned,
             "top1_difference_points": self.difference.mean if self.difference else math.nan,
-            "top1_difference_points_ci95_half_width": self.difference_half_width,
-            "top1_difference_resolved": self.difference.resolved if self.difference else None,
-        }
+        } | comparison_raw(self.difference, "top1_difference")
 
 
 def accuracies(results: Results) -> dict[str, Accuracy]:
     """The accuracy of every layout, by its name; empty when the study measures none."""
     if not results.planned("accuracy"):
         return {}
-    top1 = quantity("accuracy")
-    seeds: dict[str, dict[int, float]] = {}
-    for name in results.layouts:
-        pairs = [
-            (record.at("seed"), top1.value(record.values)) for record in results.done("accuracy", layout=name)
-        ]
-        seeds[name] = {int(seed): value for seed, value in pairs if not math.isnan(value)}
+    seeds = {name: values_by_seed(results, name) for name in results.layouts}
     base = seeds.get(results.baseline or "", {})
+    differences = correct(
+        {
+            name: compare_seeds(results, ours, base)
+            for name, ours in seeds.items()
+            if name != results.baseline and ours.keys() & base.keys()
+        }
+    )
     found = {}
     for name, ours in seeds.items():
         records = results.planned("accuracy", layout=name)
-        comparable = name != results.baseline and bool(ours.keys() & base.keys())
         found[name] = Accuracy(
             ours,
             tuple(record.status for record in records),
             tuple(dict.fromkeys(record.reason for record in records if record.failure is not None)),
             summarize(list(ours.values())) if ours else None,
-            paired_difference(ours, base) if comparable else None,
+            differences.get(name),
         )
     return found
 
 
-def resolvable_points(results: Results) -> tuple[float, int] | None:
-    """The difference in percentage points that the study's seeds can resolve, and their number.
+def values_by_seed(results: Results, layout: str) -> dict[int, float]:
+    """The top-1 of a layout's finished runs, by seed."""
+    top1 = quantity("accuracy")
+    pairs = [
+        (record.at("seed"), top1.value(record.values)) for record in results.done("accuracy", layout=layout)
+    ]
+    return {int(seed): value for seed, value in pairs if not math.isnan(value)}
 
-    The spread is pooled over the layouts. None when no layout has two finished seeds.
+
+def resolvable_points(results: Results) -> tuple[float, int, int] | None:
+    """The least difference in points that the study's seeds resolve in four of five studies; the seeds, and
+    the number of comparisons that it is corrected for.
+
+    From the spread of the paired differences. None when no two layouts have two finished seeds in common.
     """
-    known = accuracies(results).values()
-    seeds = max((accuracy.finished for accuracy in known), default=0)
-    spread = pooled_sd([list(accuracy.by_seed.values()) for accuracy in known])
-    points = None if spread is None else resolvable_difference(spread, seeds)
-    return None if points is None else (points, seeds)
+    known = {name: accuracy.by_seed for name, accuracy in accuracies(results).items() if accuracy.by_seed}
+    seeds = max((len(sample) for sample in known.values()), default=0)
+    spread = spread_of_differences(known) if len(known) > 1 else None
+    comparisons = max(len(known) - 1, 1)
+    points = None if spread is None else least_difference(spread, seeds, comparisons=comparisons)
+    return None if points is None else (points, seeds, comparisons)

@@ -1,4 +1,4 @@
-"""Cells of tables: a quantity of a record, a ratio, an accuracy, each with its error or its reason."""
+"""Cells of tables: a quantity of a record, a latency, a ratio, each with its error or its reason."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from ablate.measurements.register import quantity
 from ablate.measurements.throughput import ThroughputValues
 from ablate.quantities import Quantity
+from ablate.report.comparisons import comparison_cell
 from ablate.report.numbers import significant, with_error
 from ablate.report.table import Cell, failed, number
 from ablate.run.ledger import AnyRecord
+from ablate.statistics.compare import Comparison
 
 
 def first(records: Sequence[AnyRecord]) -> AnyRecord | None:
@@ -43,25 +45,20 @@ def with_interval(record: AnyRecord | None, name: str) -> Cell:
     if record is None or math.isnan(value):
         return why_not(record)
     low, high = wanted.interval(record.values)
-    text = with_error(value / wanted.scale, half_width(value, low, high) / wanted.scale)
+    half = half_width(value, low, high)
+    text = with_error(value / wanted.scale, half / wanted.scale)
+    if half >= value > 0:  # nothing but the order of magnitude is known
+        return number(value, f"{text} not resolved", tone="tie", hint="the error is as large as the value")
     return number(value, text)
 
 
-def ratio_cell(record: AnyRecord | None, name: str) -> Cell:
-    """Latency over the baseline's; `tie` when the difference is inside the error."""
-    if record is None or not isinstance(record.values, ThroughputValues):
+def ratio_cell(record: AnyRecord | None, name: str, found: Comparison | None) -> Cell:
+    """Latency over the baseline's with its word; `found` as `ratios_to_baseline` gives it."""
+    if record is None or not isinstance(record.values, ThroughputValues) or record.values.ratio is None:
         return why_not(record)
-    values = record.values
-    if values.ratio is None:
-        return why_not(record)
-    if values.ratio_to == name:
+    if record.values.ratio_to == name:
         return Cell("1", sort=1.0)
-    low = math.nan if values.ratio_low is None else values.ratio_low
-    high = math.nan if values.ratio_high is None else values.ratio_high
-    text = with_error(values.ratio, half_width(values.ratio, low, high))
-    if values.tie if values.tie is not None else low <= 1 <= high:
-        return Cell("tie", sort=values.ratio, tone="tie", hint=f"{text}: the interval holds 1")
-    return number(values.ratio, text)
+    return why_not(record) if found is None else comparison_cell(found)
 
 
 def half_width(value: float, low: float, high: float) -> float:

@@ -1,4 +1,4 @@
-"""What a study declares before it measures: its ablations, and predictions with the time of their writing."""
+"""What a study declares before it measures: its ablations, and its predictions with their time."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ AnyRecord = Record[Any, Any]
 
 
 class Ledger:
-    """A study's ledger. For writing, file and folder are made when missing; `read_only` changes nothing.
+    """A study's ledger. For writing the file and its folder are made when missing; `read_only` changes nothing.
 
     Raises `AblateError` when the file is not a ledger, is damaged, or was written by a later version.
     """
@@ -213,7 +213,7 @@ class Ledger:
             return [_record(row, conditions) for row in rows if is_known(row[1])]
 
     def measured(self, layout: str, kind: str) -> bool:
-        """Whether there is any row of this layout and kind, used or not: its values may have been seen."""
+        """Whether there is any finished row of this layout and kind, in use or not: whether it was seen."""
         with self._told():
             query = "SELECT 1 FROM rows WHERE layout = ? AND kind = ? AND status = 'done' LIMIT 1"
             return self._connection.execute(query, (layout, kind)).fetchone() is not None

@@ -61,9 +61,9 @@ def test_memory_is_shown_by_kernel_with_the_measured_peak_beside(main: Table) ->
     assert cell(main, "alternate-softmax", "math") == "43.1"
 
 
-def test_a_ratio_inside_its_error_is_a_tie(main: Table) -> None:
-    assert cell(main, "alternate-linear", "÷ baseline") == "tie"
-    assert cell(main, "alternate-window", "÷ baseline") == "1.220 ± 0.013"
+def test_a_ratio_has_its_number_and_its_word(main: Table) -> None:
+    assert cell(main, "alternate-linear", "÷ baseline") == "1.004 ± 0.013 not resolved"
+    assert cell(main, "alternate-window", "÷ baseline") == "1.220 ± 0.013 worse"
     assert cell(main, "alternate-key_only", "÷ baseline") == "1"
 
 
@@ -74,10 +74,10 @@ def test_accuracy_mean_and_interval_are_students(opened: Open, study_of: Make) -
             frame.at[index, "values"] = {"top1": values[frame.at[index, "condition"]["seed"]]}
     table = main_table(opened(frame, study="s", baseline="a"))
     assert cell(table, "a", "mean") == "91.0 ± 2.5"  # 4.303 * 1 / sqrt(3)
-    assert cell(table, "b", "− baseline") == "not resolved"
+    assert cell(table, "b", "− baseline") == "+0.03 ± 0.29 not resolved"
     row = table.raw.set_index("layout").loc["b"]
     assert row["top1_difference_points"] == pytest.approx(0.1 / 3)
-    assert not row["top1_difference_resolved"]
+    assert row["top1_difference_verdict"] == "not resolved"
 
 
 def test_a_paired_difference_can_be_resolved_although_the_means_overlap(opened: Open, study_of: Make) -> None:
@@ -86,7 +86,7 @@ def test_a_paired_difference_can_be_resolved_although_the_means_overlap(opened: 
         for index in frame.index[(frame["kind"] == "accuracy") & (frame["layout"] == layout)]:
             frame.at[index, "values"] = {"top1": values[frame.at[index, "condition"]["seed"]]}
     table = main_table(opened(frame, study="s", baseline="a"))
-    assert cell(table, "b", "− baseline") == "+0.500 ± 0.050"
+    assert cell(table, "b", "− baseline") == "+0.500 ± 0.050 better"
 
 
 def test_failed_seeds_are_counted_and_failed_layouts_keep_their_row(main: Table) -> None:

@@ -253,7 +253,7 @@ class TestOwnBlocks:
     def test_they_are_words_of_the_language(self, tmp_path):
         (tmp_path / "own.py").write_text(OWN_BLOCK.format(name="own_mixer"))
         study = self.study(tmp_path, "blocks: [own.py]\nlayouts: {a: conv own_mixer(size=5)}\n")
-        assert study.block_files == (tmp_path / "own.py",)
+        assert study.extensions == (tmp_path / "own.py",)
         assert str(study.layouts["a"].stages[0].blocks[1]) == "own_mixer(size=5)"
         with pytest.raises(LayoutError, match="2:29: own_mixer: size must be at least 0, got -1"):
             self.study(tmp_path, "blocks: [own.py]\nlayouts: {a: own_mixer(size=-1)}\n")

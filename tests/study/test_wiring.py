@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -91,10 +92,11 @@ def test_show_prints_the_design(tmp_path: Path) -> None:
 
     file = tmp_path / "study.yaml"
     third = STUDY.replace("    plain-ffn:", "    wide: {set: {mlp_ratio: 3}}\n    plain-ffn:")
-    file.write_text(third.replace("leave-one-out", "half"))
+    half = third.replace("leave-one-out", "half").replace("baseline: hybrid/no-attention", "baseline: hybrid")
+    file.write_text(half.replace("hybrid/plain-ffn", "hybrid/wide+plain-ffn"))
     result = CliRunner().invoke(app, ["show", str(file)])
     assert result.exit_code == 0, result.output
     assert "hybrid: half" in result.output
-    rows = [line.split() for line in result.output.splitlines()]
+    rows = [re.sub("[│┃|]", " ", line).split() for line in result.output.splitlines()]
     assert ["hybrid/no-attention+wide", "x", "x"] in rows
     assert "cannot tell apart" in result.output

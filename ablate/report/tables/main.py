@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,12 @@ import pandas as pd
 
 from ablate.measurements.memory import MemoryValues
 from ablate.measurements.register import is_known, quantity
+from ablate.measurements.throughput import ThroughputValues
 from ablate.report.accuracy import Accuracy, accuracies
 from ablate.report.cells import first, measured, ratio_cell, stored, with_interval
+from ablate.report.comparisons import best_two, comparison_cell, comparison_raw, marked, ratios_to_baseline
 from ablate.report.notes import main_notes, uncounted
-from ablate.report.numbers import signed, significant, with_error
+from ablate.report.numbers import significant, with_error
 from ablate.report.register import table
 from ablate.report.results import Results
 from ablate.report.table import Cell, Column, Table, Tone, failed, number
@@ -155,16 +157,32 @@ def _latency(results: Results) -> _Group | None:
     def record_of(name: str) -> AnyRecord | None:
         return first(results.planned("throughput", layout=name, resolution=resolution, **head))
 
+    records = {name: record_of(name) for name in results.layouts}
+    ratios = ratios_to_baseline(results, records)
+    marks = best_two(
+        {name: dict(enumerate(values.process_ms)) for name, values in _timed(records).items()}, ratio=True
+    )
+
     def cells(name: str) -> list[Cell]:
-        record = record_of(name)
-        return [with_interval(record, "latency"), ratio_cell(record, name)]
+        record = records[name]
+        latency = marked(with_interval(record, "latency"), marks.get(name))
+        return [latency, ratio_cell(record, name, ratios.get(name))]
 
     def raw(name: str) -> dict[str, Any]:
         shown = ("latency", "latency_low", "latency_high", "latency_ratio", "ratio_low", "ratio_high")
-        record = record_of(name)
-        return {(wanted := quantity(key)).column: stored(record, wanted) for key in shown}
+        numbers = {(wanted := quantity(key)).column: stored(records[name], wanted) for key in shown}
+        tested = comparison_raw(ratios.get(name), "latency_ratio")
+        return numbers | {key: tested[key] for key in tested if key not in numbers}
 
     return _Group((Column("ms per batch", group), Column("÷\u00a0baseline", group)), cells, raw)
+
+
+def _timed(records: Mapping[str, AnyRecord | None]) -> dict[str, ThroughputValues]:
+    return {
+        name: record.values
+        for name, record in records.items()
+        if record is not None and isinstance(record.values, ThroughputValues)
+    }
 
 
 def _accuracy(results: Results) -> _Group | None:
@@ -177,8 +195,11 @@ def _accuracy(results: Results) -> _Group | None:
     group = f"Top-1, {condition.at('dataset')}, {epochs:g} {noun} (%)"
     columns = (Column("mean", group), Column("seeds", group), Column("−\u00a0baseline", group))
 
+    marks = best_two({name: accuracy.by_seed for name, accuracy in known.items() if accuracy.finished})
+
     def cells(name: str) -> list[Cell]:
-        return accuracy_cells(known[name], is_baseline=name == results.baseline)
+        mean, *others = accuracy_cells(known[name], is_baseline=name == results.baseline)
+        return [marked(mean, marks.get(name)), *others]
 
     return _Group(columns, cells, lambda name: known[name].raw())
 
@@ -196,10 +217,7 @@ def accuracy_cells(accuracy: Accuracy, *, is_baseline: bool) -> list[Cell]:
     difference = accuracy.difference
     if is_baseline or difference is None:
         return [mean, seeds, Cell("0", sort=0.0) if is_baseline else Cell("–")]
-    text = signed(difference.mean, accuracy.difference_half_width)
-    if not difference.resolved:
-        return [mean, seeds, Cell("not resolved", sort=difference.mean, tone="tie", hint=text)]
-    return [mean, seeds, number(difference.mean, text)]
+    return [mean, seeds, comparison_cell(difference)]
 
 
 def _others(results: Results, kind: str) -> _Group:

@@ -7,6 +7,7 @@ import pandas as pd
 from ablate.measurements.register import quantity
 from ablate.measurements.throughput import ThroughputValues
 from ablate.report.cells import measured, ratio_cell, stored, with_interval
+from ablate.report.comparisons import ratios_to_baseline
 from ablate.report.notes import throughput_notes
 from ablate.report.numbers import significant
 from ablate.report.register import table
@@ -26,13 +27,19 @@ def throughput_table(results: Results) -> Table | None:
     differing = [name for name in _ENTRIES if name in results.varying("throughput")]
     shared = {name: planned[0].at(name) for name in _ENTRIES if name not in differing}
     rooflines = Rooflines(results)
+    ratios = {
+        condition: ratios_to_baseline(
+            results, {record.layout: record for record in planned if record.condition == condition}
+        )
+        for condition in dict.fromkeys(record.condition for record in planned)
+    }
     rows, raw = [], []
     for record in planned:
         name = record.layout
         text = describe({key: record.at(key) for key in differing})
         condition = [Cell(text, sort=text)] if differing else []
         cells = [with_interval(record, "latency"), measured(record, quantity("throughput"))]
-        cells.append(ratio_cell(record, name))
+        cells.append(ratio_cell(record, name, ratios[record.condition].get(name)))
         least = rooflines.of(record)
         cells += _roofline(stored(record, quantity("latency")), least) if rooflines else ()
         rows.append((Cell(name, sort=name), pixels(record.at("resolution")), *condition, *cells))
@@ -45,6 +52,9 @@ def throughput_table(results: Results) -> Table | None:
             | ({"roofline_ms": least} if rooflines else {})
             | {
                 "busy_machine": values.busy if values else None,
+                "latency_ratio_verdict": found.verdict
+                if (found := ratios[record.condition].get(name)) is not None
+                else "",
                 "latency_ratio_to": values.ratio_to if values else None,
                 "latency_of_processes_ms": " ".join(map(repr, values.process_ms)) if values else "",
             }

@@ -1,0 +1,84 @@
+"""What a study knows of one quantity of one layout: a count, values by seed or by process, an interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+
+from ablate.measurements.register import measurement, quantity
+from ablate.measurements.throughput import ThroughputValues
+from ablate.quantities import Quantity
+from ablate.report.results import Results
+from ablate.run.ledger import AnyRecord
+from ablate.run.records import plain
+from ablate.study.expect_judge import Evidence, Interval
+
+
+def evidence(
+    results: Results, wanted: Quantity | str, layout: str, resolution: int | None = None
+) -> Evidence | None:
+    """The stored value or values; None where nothing is done.
+
+    At `resolution` in pixels, else at the study's own where it was measured, else at the nearest to it; of
+    several other conditions (mode, batch, precision) the first that was planned. Latencies come by process
+    with the drift between rounds taken out: the baseline's latency of that process, times the ratio to it.
+    """
+    if isinstance(wanted, str):
+        wanted = quantity(wanted)
+    records = _records(results, wanted, layout, resolution)
+    if wanted.repeats:
+        values = {int(record.at("seed") or 0): wanted.value(record.values) for record in records}
+        known = {seed: value for seed, value in values.items() if not math.isnan(value)}
+        return dict(known) or None
+    if not records:
+        return None
+    record = records[0]
+    if wanted.name == "latency" and isinstance(record.values, ThroughputValues):
+        return dict(enumerate(_latencies(results, record, record.values))) or None
+    value = wanted.value(record.values)
+    if math.isnan(value):
+        return None
+    low, high = wanted.interval(record.values)
+    return value if math.isnan(low) or math.isnan(high) else Interval(value, low, high)
+
+
+def is_exact(wanted: Quantity) -> bool:
+    """Whether a quantity is counted, or predicted by counting, and so has no error."""
+    if wanted.kind == "memory":  # predicted, in the pool because one of its numbers is measured
+        return wanted.name != "measured_peak"
+    return measurement(wanted.kind).where == "counted"
+
+
+def samples(results: Results, wanted: Quantity, layouts: tuple[str, ...]) -> dict[str, dict[Hashable, float]]:
+    """The values by seed or process of every layout that has some."""
+    known = {name: evidence(results, wanted, name) for name in layouts}
+    return {name: dict(values) for name, values in known.items() if isinstance(values, Mapping)}
+
+
+def _records(results: Results, wanted: Quantity, layout: str, resolution: int | None) -> list[AnyRecord]:
+    """The finished cells of the condition that is meant; several only where they differ by their seed."""
+    kind = wanted.kind
+    side = resolution
+    if side is None and not wanted.repeats:
+        measured = results.resolutions(kind)
+        side = results.reference if results.reference in measured else results.nearest(kind)
+    planned = results.planned(kind, resolution=side)
+    if not planned:
+        return []
+    meant = _without_seed(planned[0])
+    return [record for record in results.done(kind, layout=layout) if _without_seed(record) == meant]
+
+
+def _without_seed(record: AnyRecord) -> dict[str, object]:
+    return {name: value for name, value in plain(record.condition).items() if name != "seed"}
+
+
+def _latencies(results: Results, record: AnyRecord, values: ThroughputValues) -> tuple[float, ...]:
+    if not values.process_ratios:
+        return values.process_ms
+    for other in results.done("throughput", layout=values.ratio_to):
+        if other.condition == record.condition and isinstance(other.values, ThroughputValues):
+            base = other.values.process_ms
+            if len(base) == len(values.process_ratios):
+                return tuple(a * b for a, b in zip(base, values.process_ratios, strict=True))
+    return values.process_ms

@@ -1,0 +1,98 @@
+"""What the author predicted, and what became of it."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from ablate.report.evidence import evidence
+from ablate.report.numbers import significant
+from ablate.report.register import table
+from ablate.report.results import Results
+from ablate.report.table import Cell, Column, Table, Tone
+from ablate.run.facts import ExpectationFact, Predicted
+from ablate.study.expect import ExpectationError, parse_expectation
+from ablate.study.expect_judge import Judgement, judge
+from ablate.study.expect_quantities import known_quantities
+from ablate.study.expectation import Expectation
+
+_DISPLAY = {"bytes": (2.0**20, "MiB"), "count": (1e6, "M"), "percent": (1.0, "points"), "ms": (1.0, "ms")}
+
+
+@table("expectations", order=4)
+def expectation_table(results: Results) -> Table | None:
+    """One row a line, those withdrawn at the end; None where nothing was predicted."""
+    fact = results.knows(ExpectationFact)
+    if fact is None or not fact.lines:
+        return None
+    rows, raw = [], []
+    for line in fact.lines:
+        try:
+            expectation = parse_expectation(line.line, known_quantities())
+        except ExpectationError as error:  # a measurement that is not there any more
+            found = Judgement("not resolved", math.nan, math.nan, math.nan, False, 0, str(error))
+            text = "–"
+        else:
+            found = judge(
+                expectation,
+                lambda term: evidence(results, term.quantity, term.layout, term.resolution),
+            )
+            text = gap_text(expectation, found)
+        said = _said(line)
+        tone: Tone = {"held": "", "failed": "failed"}.get(found.status, "tie")  # type: ignore[assignment]
+        rows.append(
+            (
+                Cell(line.line, sort=line.line),
+                Cell(found.status, sort=found.status, tone=tone, hint=found.note),
+                Cell(text, sort=found.gap, hint=found.note),
+                Cell(line.written, sort=line.written),
+                Cell(said, sort=said, tone="flag" if said else ""),
+            )
+        )
+        raw.append(
+            {"expectation": line.line, "status": found.status, "written": line.written}
+            | {"after_measurement": line.after, "withdrawn": line.withdrawn}
+            | {"gap": found.gap, "low": found.low, "high": found.high, "is_ratio": found.ratio}
+            | {"pairs": found.pairs, "note": found.note}
+        )
+    late = sum(line.after for line in fact.lines)
+    notes = [
+        "Held and failed: the 95 % interval of the left side less the right one (for times, of their ratio) "
+        "lies on one side of the margin; not resolved: it holds the margin. Counted values are exact."
+    ]
+    if late:
+        notes.append(f"{late} of {len(fact.lines)} were written when values that they speak of were known.")
+    return Table(
+        "expectations",
+        f"Expectations of {results.study}",
+        "What was predicted, when it was written, and what became of it.",
+        (
+            Column("Expectation", left=True),
+            Column("Outcome", left=True),
+            Column("Left − right"),
+            Column("Written", left=True),
+            Column("Remark", left=True),
+        ),
+        tuple(rows),
+        pd.DataFrame(raw),
+        tuple(notes),
+    )
+
+
+def gap_text(expectation: Expectation, found: Judgement) -> str:
+    """The figure behind the outcome: the gap with its interval, or the ratio of two times."""
+    if math.isnan(found.gap):
+        return found.note or "–"
+    scale, unit = (1.0, "") if found.ratio else _DISPLAY.get(expectation.unit, (1.0, ""))
+    numbers = [significant(value / scale, 3) for value in (found.gap, found.low, found.high)]
+    prefix = "ratio " if found.ratio else "+" if found.gap > 0 else ""
+    exact = math.isnan(found.low) or found.low == found.high
+    text = numbers[0] if exact else f"{numbers[0]} [{numbers[1]}, {numbers[2]}]"
+    return f"{prefix}{text} {unit}".strip()
+
+
+def _said(line: Predicted) -> str:
+    parts = ["written after the measurement"] if line.after else []
+    parts += [f"withdrawn {line.withdrawn}"] if line.withdrawn else []
+    return ", ".join(parts)
