@@ -15,6 +15,8 @@ def main() -> None:
     from ablate.cli import compare, costs, doctor, show, studies  # noqa: F401  (their commands register themselves)
 
     try:
+        from ablate.cli import export, new  # noqa: F401
+
         app()
     except AblateError as error:
         print(error, file=sys.stderr)

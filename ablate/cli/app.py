@@ -17,11 +17,61 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="ablate",
     help="Architecture ablation and complexity analysis for vision backbones.",
-    no_args_is_help=True,
-    add_completion=False,
+    invoke_without_command=True,
+    add_completion=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(f"ablate-vision {version('ablate-vision')}")
+        except PackageNotFoundError:
+            typer.echo("ablate-vision, not installed")
+        raise typer.Exit
+
+
+@app.callback()
+def everywhere(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress bars, no warnings: results and errors alone.")
+    ] = False,
+    log: Annotated[
+        Path | None,
+        typer.Option("--verbose", "-v", metavar="FILE", help="Append what worker processes print to FILE."),
+    ] = None,
+) -> None:
+    """Architecture ablation and complexity analysis for vision backbones."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        return
+    from ablate.cli.terminal import notices
+
+    notices.quiet = quiet
+    if log is not None:
+        from ablate.run.executors.log import keep_log
+
+        keep_log(log)
+
+
+def _studies(begun: str) -> list[str]:
+    """Shipped studies and files that a shell may complete a study's name to."""
+    from ablate.study.shipped import shipped_studies
+
+    names = [name for name in shipped_studies() if name.startswith(begun)]
+    place = Path(begun)
+    folder = place if begun.endswith("/") else place.parent
+    files = [*folder.glob("*.yaml"), *folder.glob("*.yml"), *(f"{d}/" for d in folder.glob("*/"))]
+    return [*names, *(str(file) for file in files if str(file).startswith(begun))]
+
 
 LayoutText = Annotated[
     str,
@@ -31,7 +81,10 @@ LayoutText = Annotated[
     ),
 ]
 StudyFile = Annotated[
-    str, typer.Argument(metavar="FILE", help="A study's YAML file, or a shipped study's name.")
+    str,
+    typer.Argument(
+        metavar="FILE", help="A study's YAML file, or a shipped study's name.", autocompletion=_studies
+    ),
 ]
 Resolution = Annotated[int, typer.Option(min=1, help="Height and width of the input in pixels.")]
 Channels = Annotated[int, typer.Option(min=1, help="Channels of the input.")]

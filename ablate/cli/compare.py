@@ -7,16 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from ablate.cli.app import (
-    AsJson,
-    Channels,
-    Classes,
-    LayoutText,
-    Resolution,
-    app,
-    read_layout,
-    with_layout_options,
-)
+from ablate.cli.app import AsJson, LayoutText, app, read_layout, with_layout_options
+from ablate.cli.sizes import InputChannels, InputClasses, InputResolution, read_sizes
 
 Batch = Annotated[int, typer.Option(min=1, help="Images at once, for the memory.")]
 
@@ -33,10 +25,10 @@ def match(
     by: Annotated[
         Literal["width", "depth", "expansion"], typer.Option(help="The dimension that is changed.")
     ] = "width",
-    resolution: Resolution = 224,
+    resolution: InputResolution = None,
     batch: Batch = 1,
-    channels: Channels = 3,
-    classes: Classes = 1000,
+    channels: InputChannels = None,
+    classes: InputClasses = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring a layout to a budget of parameters, MACs or memory by changing one of its dimensions.
@@ -58,10 +50,8 @@ def match(
             memory=None if memory is None else parse_quantity(memory, memory=True),
             tolerance=parse_quantity(tolerance),
             by=by,
-            resolution=resolution,
-            channels=channels,
-            classes=classes,
             batch=batch,
+            **read_sizes(context),
         )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
@@ -77,10 +67,10 @@ def diff(
     context: typer.Context,
     first: Annotated[str, typer.Argument(metavar="A", help="A layout, or with --study a layout's name.")],
     second: Annotated[str, typer.Argument(metavar="B", help="The layout it is compared to.")],
-    resolution: Resolution = 224,
+    resolution: InputResolution = None,
     batch: Batch = 1,
-    channels: Channels = 3,
-    classes: Classes = 1000,
+    channels: InputChannels = None,
+    classes: InputClasses = None,
     as_json: AsJson = False,
 ) -> None:
     """Show which blocks differ between two layouts, and how the change in cost splits over them.
@@ -93,8 +83,8 @@ def diff(
     from ablate.cost.compare.diff import diff as compare
 
     a, b = (read_layout(context, text) for text in (first, second))
-    found = compare(a, b, resolution, channels=channels, classes=classes, batch=batch)
+    compared = compare(a, b, batch=batch, **read_sizes(context))
     if as_json:
-        typer.echo(json.dumps(found.to_json()))
+        typer.echo(json.dumps(compared.to_json()))
     else:
-        print_diff(found)
+        print_diff(compared)

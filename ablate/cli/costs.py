@@ -10,16 +10,14 @@ import typer
 from ablate.cli.app import (
     AsJson,
     BlockFiles,
-    Channels,
-    Classes,
     LayoutText,
-    Resolution,
     app,
     load_blocks,
     read_block,
     read_layout,
     with_layout_options,
 )
+from ablate.cli.sizes import InputChannels, InputClasses, InputResolution, read_sizes
 
 if TYPE_CHECKING:
     from ablate.cost.audit import AuditTable
@@ -31,10 +29,10 @@ if TYPE_CHECKING:
 def cost(
     context: typer.Context,
     layout: LayoutText,
-    resolution: Resolution = 224,
+    resolution: InputResolution = None,
     batch: Annotated[int, typer.Option(min=1, help="Images at once, for the memory.")] = 1,
-    channels: Channels = 3,
-    classes: Classes = 1000,
+    channels: InputChannels = None,
+    classes: InputClasses = None,
     audit: Annotated[
         bool, typer.Option("--audit", help="Compare with fvcore, ptflops and PyTorch's counter.")
     ] = False,
@@ -57,10 +55,12 @@ def cost(
 
     Example: `ablate cost "alternate(conv, key_only)" --widths 64,128,320,512 --depths 2,2,2,2`
     """
+    sizes = read_sizes(context)
     if by is not None or sort is not None:
         described = read_layout(context, layout)
-        sizes = {"resolution": resolution, "channels": channels, "classes": classes, "batch": batch}
-        _break_down(described, by or "stage", sort, as_json, depth=depth, training=training, **sizes)
+        _break_down(
+            described, by or "stage", sort, as_json, depth=depth, training=training, batch=batch, **sizes
+        )
         return
     from itertools import product
 
@@ -73,9 +73,9 @@ def cost(
     if dense:
         from ablate.cli.print_dense import dense_command
 
-        dense_command(described, channels, as_json)
+        dense_command(described, sizes["channels"], as_json)
         return
-    found = layout_cost(described, resolution, channels=channels, classes=classes, batch=batch).to_json()
+    found = layout_cost(described, batch=batch, **sizes).to_json()
     tables: list[AuditTable] = []
     if audit:
         from ablate.cost.audit import MODES
@@ -83,9 +83,11 @@ def cost(
 
         tables = [
             run_audit(
-                lambda: described.build(classes, channels, resolution=resolution),
-                resolution,
-                channels=channels,
+                lambda: described.build(
+                    sizes["classes"], sizes["channels"], resolution=sizes["resolution"]
+                ),
+                sizes["resolution"],
+                channels=sizes["channels"],
                 mode=mode,
                 training=step,
                 name=described.name,
@@ -123,6 +125,9 @@ def blocks(
         bool, typer.Option("--symbols", help="Size arguments as symbols: w, k, r, e, and h for heads.")
     ] = False,
     latex: Annotated[bool, typer.Option("--latex", help="Print the complexity table of a paper.")] = False,
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="List the parts of a kind instead: stem, ffn, norm, ...")
+    ] = None,
     files: BlockFiles = None,
     as_json: AsJson = False,
 ) -> None:
@@ -139,6 +144,11 @@ def blocks(
     from blocks import entries
 
     load_blocks(files)
+    if kind is not None:
+        from ablate.cli.print_parts import list_parts
+
+        list_parts(kind, as_json)
+        return
     quantities = tuple(UNITS) if full else ("params", "macs")
     if latex:
         typer.echo(complexity_table_latex(quantities=quantities, symbols=symbols))

@@ -29,6 +29,7 @@ Item = TypeVar("Item")
 
 console = Console()
 errors = Console(stderr=True)
+notices = Console(stderr=True)  # progress and warnings: what `--quiet` leaves out
 
 
 class StudyProgress:
@@ -42,7 +43,7 @@ class StudyProgress:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            console=errors,
+            console=notices,
         )
         self._tasks: dict[str, TaskID] = {}
 
@@ -64,13 +65,13 @@ class StudyProgress:
 
 def progress(items: Sequence[Item], label: str) -> Iterable[Item]:
     """Iterate with a progress bar and the time left on stderr; it disappears at the end."""
-    return track(items, label, console=errors, transient=True)
+    return track(items, label, console=notices, transient=True)
 
 
 def print_warnings(warnings: Iterable[str]) -> None:
     """Each warning on a line of stderr."""
     for warning in warnings:
-        errors.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
+        notices.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
 
 
 def print_table(

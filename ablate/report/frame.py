@@ -46,7 +46,8 @@ def tidy(results: Results) -> pd.DataFrame:
         for quantity in measurement(record.kind).quantities:
             low, high = quantity.interval(record.values)
             number = {"quantity": quantity.name, "value": quantity.value(record.values), "low": low}
-            rows.append(place | number | {"high": high, "unit": quantity.stored or quantity.unit})
+            unit = quantity.stored or (quantity.unit if quantity.scale == 1 else "")  # of the stored number
+            rows.append(place | number | {"high": high, "unit": unit})
     frame = pd.DataFrame(rows)
     first = [*COLUMNS[:2], *(name for name in frame if name not in (*COLUMNS, *PROVENANCE))]
     return frame.reindex(columns=[*first, *COLUMNS[2:], *PROVENANCE])

@@ -45,7 +45,7 @@ AnyRecord = Record[Any, Any]
 
 
 class Ledger:
-    """A study's ledger. For writing the file and its folder are made when missing; `read_only` changes nothing.
+    """A study's ledger. For writing, file and folder are made when missing; `read_only` changes nothing.
 
     Raises `AblateError` when the file is not a ledger, is damaged, or was written by a later version.
     """

@@ -12,6 +12,7 @@ import tempfile
 import time
 from typing import IO, Any
 
+from ablate.run.executors.log import keep_output
 from ablate.run.records import Job, Json, Outcome, failed
 from ablate.runners.environment import worker_environment
 
@@ -128,6 +129,7 @@ class Worker:
                 process.stdin.close()
         os.close(self.channel)
         if self._errors is not None:
+            keep_output(self._errors, process.pid)
             self._errors.close()
 
     def _start(self) -> None:
