@@ -107,7 +107,7 @@ def explain(figure: Figure, counts: Counts, tolerance_percent: float = TOLERANCE
     reading = _match(plain, figure)
     if reading is not None:
         return _as_listed(row, reading)
-    for cause, told, form in _forms(figure, plain):
+    for cause, told, form in _forms(figure, plain, counts):
         other = counts.get(form)
         reading = None if other.failed else _match(other, figure)
         if reading is not None:
@@ -164,18 +164,23 @@ def _digits(total: int, figure: Figure) -> str:
     return f"{total / 1e9:.4f} G, printed as {figure.gmacs:g}"
 
 
-def _forms(figure: Figure, plain: Recount) -> Iterator[tuple[Cause, str, Form]]:
+def _forms(figure: Figure, plain: Recount, counts: Counts) -> Iterator[tuple[Cause, str, Form]]:
     """Other forms that the figure may be of, the likeliest first."""
     form = plain.form
-    yield "merged branches", "of the form with its branches merged", replace(form, merged=True)
+    if plain.mergeable:
+        yield "merged branches", "of the form with its branches merged", replace(form, merged=True)
     if plain.way == "img_size":
         yield "built without its size", "of the model built for its own size", replace(form, as_it_is=True)
     for size in OTHER_SIZES:
-        if size != figure.resolution:
+        # work grows as the area or faster, never so fast that a size far from the estimate could print the figure
+        estimate = plain.macs / 1e9 * (size / figure.resolution) ** 2
+        if size != figure.resolution and 0.5 * estimate <= figure.gmacs <= 2.0 * estimate:
             yield "another size", f"at {size} px, not {figure.resolution}", replace(form, resolution=size)
     if not prints_as(plain.params / 1e6, figure.params_m):
+        none, some = (counts.get(replace(form, classes=classes)).params for classes in (0, 1000))
         for classes in OTHER_CLASSES:
-            yield "another classifier", f"with {classes} outputs", replace(form, classes=classes)
+            if prints_as((none + (some - none) * classes / 1000) / 1e6, figure.params_m):
+                yield "another classifier", f"with {classes} outputs", replace(form, classes=classes)
 
 
 def _not_counted(figure: Figure, plain: Recount, counts: Counts) -> Row:

@@ -15,7 +15,7 @@ Way = Literal["as it is", "img_size"]
 
 @dataclass(frozen=True)
 class Network:
-    """A model on `meta`, and how it was built."""
+    """A model, and how it was built."""
 
     module: nn.Module
     way: Way
@@ -36,26 +36,26 @@ def default_size(model: str) -> int:
     return int(config.input_size[-1]) if config is not None else 224
 
 
-def network(model: str, resolution: int, *, told: bool = True, **options: Any) -> Network:
-    """A timm model for images of a size, without data.
+def network(model: str, resolution: int, *, told: bool = True, device: str = "meta", **options: Any) -> Network:
+    """A timm model for images of a size, without weights; on `meta` it holds no data.
 
     At another than its default size it is built for it (`img_size`) where its class can be `told`; the others
     are built as they are. Raises `AblateError` when timm cannot build it.
     """
     if told and resolution != default_size(model):
         try:
-            return Network(_build(model, img_size=resolution, **options), "img_size")
+            return Network(_build(model, device, img_size=resolution, **options), "img_size")
         except (RuntimeError, TypeError, ValueError, AssertionError):
             pass  # convolutional networks have no such setting, and need none
     try:
-        return Network(_build(model, **options), "as it is")
+        return Network(_build(model, device, **options), "as it is")
     except (RuntimeError, TypeError, ValueError, AssertionError) as error:
         raise AblateError(f"timm cannot build {model}: {error}") from error
 
 
-def _build(model: str, **options: Any) -> nn.Module:
+def _build(model: str, device: str, **options: Any) -> nn.Module:
     import timm
 
-    with torch.device("meta"):
+    with torch.device(device):
         module: nn.Module = timm.create_model(model, pretrained=False, **options)
     return module.eval()

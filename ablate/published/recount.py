@@ -15,6 +15,7 @@ from typing import Any
 from ablate.published.networks import network
 from ablate.published.prices import ATTENTION, PriceList
 
+_MERGES = ("reparameterize", "fuse", "switch_to_deploy")  # what timm calls to merge a part's branches
 PRODUCTS = ("convolution", "product")  # what the price list shares with the count
 
 
@@ -41,6 +42,7 @@ class Recount:
     uncounted: tuple[str, ...] = ()
     priced: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
+    mergeable: bool = False  # whether it has branches that merge for inference
     failed: str = ""  # why there are no figures
     seconds: float = 0.0
 
@@ -88,26 +90,32 @@ def recount(form: Form) -> Recount:
 
 
 def _recount(form: Form) -> Recount:
-    from ablate.cost.count import count
+    import torch
+
+    from ablate.cost.count import CountingMode, run_pass
 
     options = {} if form.classes is None else {"num_classes": form.classes}
-    built = network(form.model, form.resolution, told=not form.as_it_is, **options)
+    device = "cpu" if form.merged else "meta"  # merging computes with the weights
+    built = network(form.model, form.resolution, told=not form.as_it_is, device=device, **options)
     module = built.module
     if form.merged:
         from timm.utils.model import reparameterize_model
 
-        module = reparameterize_model(module)
+        module = reparameterize_model(module).to("meta")
+    image = torch.empty((1, 3, form.resolution, form.resolution), device="meta")
+    mode = CountingMode()
     with PriceList() as book:  # "math" leaves attention a call that the price list sees; MACs do not depend on it
-        counted = count(module, form.resolution, kernel="math")
+        run_pass(mode, module.eval(), image, training=False, kernel="math")
     return Recount(
         form,
         timm_version(),
         way=built.way,
-        params=counted.params,
-        macs=counted.macs,
-        uncounted=counted.uncounted,
+        params=sum(parameter.numel() for parameter in module.parameters()),
+        macs=mode.total.macs,
+        uncounted=tuple(sorted(mode.uncounted)),
         priced=dict(book.priced),
         left_out=dict(book.left_out),
+        mergeable=any(hasattr(part, name) for part in module.modules() for name in _MERGES),
     )
 
 
