@@ -1,0 +1,61 @@
+"""timm models without weights, at any size that they can be built for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from ablate.errors import AblateError
+
+Way = Literal["as it is", "img_size"]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model, and how it was built."""
+
+    module: nn.Module
+    way: Way
+
+
+def known(model: str) -> bool:
+    """Whether the installed timm knows a model of this name."""
+    import timm
+
+    return bool(timm.is_model(model))
+
+
+def default_size(model: str) -> int:
+    """The side of the input that the model's default weights were made for."""
+    import timm
+
+    config = timm.get_pretrained_cfg(model)
+    return int(config.input_size[-1]) if config is not None else 224
+
+
+def network(model: str, resolution: int, *, told: bool = True, device: str = "meta", **options: Any) -> Network:
+    """A timm model for images of a size, without weights; on `meta` it holds no data.
+
+    At another than its default size it is built for it (`img_size`) where its class can be `told`; the others
+    are built as they are. Raises `AblateError` when timm cannot build it.
+    """
+    if told and resolution != default_size(model):
+        try:
+            return Network(_build(model, device, img_size=resolution, **options), "img_size")
+        except (RuntimeError, TypeError, ValueError, AssertionError):
+            pass  # convolutional networks have no such setting, and need none
+    try:
+        return Network(_build(model, device, **options), "as it is")
+    except (RuntimeError, TypeError, ValueError, AssertionError) as error:
+        raise AblateError(f"timm cannot build {model}: {error}") from error
+
+
+def _build(model: str, device: str, **options: Any) -> nn.Module:
+    import timm
+
+    with torch.device(device):
+        module: nn.Module = timm.create_model(model, pretrained=False, **options)
+    return module.eval()
