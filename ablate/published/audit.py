@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ablate.errors import AblateError, did_you_mean
 from ablate.published.causes import Row, explain
-from ablate.published.recount import Form, Store
 from ablate.published.record import Figure, figures
+from ablate.published.recount import Form, Store
 
 STORE = "recounts.jsonl"
 COLUMNS = (

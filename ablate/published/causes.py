@@ -15,8 +15,8 @@ from functools import cache
 from typing import Literal, Protocol
 
 from ablate.published.prices import ATTENTION
-from ablate.published.recount import PRODUCTS, Form, Recount
 from ablate.published.record import Figure, figures
+from ablate.published.recount import PRODUCTS, Form, Recount
 
 Cause = Literal[
     "",

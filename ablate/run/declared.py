@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from ablate.measurements.register import quantity
-from ablate.run.facts import AblationFact, DesignRecord, DesignRow, ExpectationFact, Predicted
+from ablate.run.facts import AblationFact, ClaimsFact, DesignRecord, DesignRow, ExpectationFact, Predicted
 from ablate.run.ledger import Ledger
 from ablate.study.expectation import Expectation
 from ablate.study.study import Study
@@ -27,6 +27,8 @@ def declare(study: Study, ledger: Ledger) -> None:
     known = ledger.read(AblationFact)
     if ablations or known is not None:
         ledger.write(AblationFact(ablations))
+    if study.claims or ledger.read(ClaimsFact) is not None:
+        ledger.write(ClaimsFact(study.claims))
     keep_predictions(study, ledger, datetime.now(UTC).isoformat(timespec="seconds"))
 
 

@@ -201,6 +201,15 @@ class ExpectationFact(Fact):
 
 
 @dataclass(frozen=True)
+class ClaimsFact(Fact):
+    """Sentences that others have written, each with the expectations that test it."""
+
+    name: ClassVar[str] = "claims"
+
+    sentences: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class LooksFact(Fact):
     """How seeds were added: after how many the comparisons were looked at, and where that ended.
 

@@ -87,7 +87,7 @@ class _Loader:
         self.check_together(entries, match, report)
         if "measure" not in self.mistaken():
             self.check_measurements(measure, given_input)
-        expectations = self.expectations(entries, measure, given_input)
+        expectations, claims = self.expectations(entries, measure, given_input)
         self.raise_mistakes()
         return Study(
             name=name,
@@ -100,6 +100,7 @@ class _Loader:
             search=search,
             ablations=ablations,
             expectations=expectations,
+            claims=claims,
             extensions=files,
             warnings=tuple(dict.fromkeys(self.source.line(warning) for warning in self.warnings)),
             path=self.path,
@@ -117,19 +118,31 @@ class _Loader:
         entries.names |= {name: name for name in made.derived}
         return tuple(made.ablations)
 
-    def expectations(self, entries: Entries, measure: Model, given_input: Input) -> tuple[Expectation, ...]:
-        """The lines of `expect`; where layouts or measurements are wrong, their names are not checked."""
-        if "expect" not in self.data or not self.check:
-            return ()
+    def expectations(
+        self, entries: Entries, measure: Model, given_input: Input
+    ) -> tuple[tuple[Expectation, ...], dict[str, tuple[str, ...]]]:
+        """The lines of `expect` and of `claims`, and the claims with theirs as text; where layouts or
+        measurements are wrong, their names are not checked."""
+        claims: dict[str, tuple[str, ...]] = self.section("claims")
+        if not self.check:
+            return (), {}
         names = None if self.mistaken() & {"layouts", "ablation"} else entries.names
         settings = (
             None
             if "measure" in self.mistaken()
             else settings_of(with_resolutions(measure, given_input.resolution))
         )
-        parsed, mistakes = read_expectations(self.data["expect"], names, settings)
-        self.add(mistakes, "expect")
-        return tuple(parsed)
+
+        def read(lines: object, *path: str) -> list[Expectation]:
+            parsed, mistakes = read_expectations(lines, names, settings)
+            self.add(mistakes, *path)
+            return parsed
+
+        lines = read(self.data["expect"], "expect") if "expect" in self.data else []
+        tests = {sentence: read(list(given), "claims", sentence) for sentence, given in claims.items()}
+        known = {str(line): line for line in (*lines, *(line for group in tests.values() for line in group))}
+        texts = {sentence: tuple(map(str, group)) for sentence, group in tests.items()}
+        return tuple(known.values()), texts
 
     def add(self, mistakes: list[Mistake], *path: str | int) -> None:
         """Note mistakes that were found under `path`."""

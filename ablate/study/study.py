@@ -154,6 +154,11 @@ class StudyFile(Model):
     expect: tuple[StrictStr, ...] = Field(
         default=(), description="What the author predicts: accuracy of a > accuracy of b by 0.5."
     )
+    claims: dict[str, tuple[StrictStr, ...]] = Field(
+        default={},
+        description="Sentences that others have written, each with the lines, as in `expect`, that test it; "
+        "without any it is not tested.",
+    )
     match: Match | None = Field(default=None, description="Make the layouts equal in one quantity.")
     measure: dict[str, Any] = Field(default={}, description="What is measured.")
     report: ReportOptions = Field(default=ReportOptions(), description="How results are shown.")
@@ -180,6 +185,7 @@ class Study:
     search: Search | None = None
     ablations: tuple[Ablation, ...] = ()
     expectations: tuple[Expectation, ...] = ()
+    claims: dict[str, tuple[str, ...]] = field(default_factory=dict)  # sentence -> expectations as text
     extensions: tuple[Path, ...] = ()
     warnings: tuple[str, ...] = ()
     path: Path | None = None
