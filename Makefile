@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: quickstart test lint bench clean
+.PHONY: quickstart test lint bench check-long clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv .venv
@@ -25,10 +25,15 @@ lint: .venv/.installed-dev
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 2 --dist worksteal --ignore tests/long
+
+check-long: .venv/.installed-dev
+	$(BIN)/pytest tests/long
 
 bench: .venv/.installed
 	$(BIN)/python benchmarks/counting.py
+	$(BIN)/python benchmarks/mixers.py
+	$(BIN)/python benchmarks/training.py
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
