@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: quickstart test lint bench clean
+.PHONY: quickstart test lint check-long bench clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv .venv
@@ -26,6 +26,10 @@ lint: .venv/.installed-dev
 
 test: lint
 	$(BIN)/pytest -n 2 --dist worksteal
+
+# what takes minutes: measured claims, a Slurm of one node, Ray
+check-long: .venv/.installed-dev
+	$(BIN)/pytest tests/long
 
 bench: .venv/.installed
 	$(BIN)/python benchmarks/counting.py

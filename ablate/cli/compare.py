@@ -9,6 +9,7 @@ import typer
 
 from ablate.cli.app import (
     AsJson,
+    Batch,
     Channels,
     Classes,
     LayoutText,
@@ -17,8 +18,6 @@ from ablate.cli.app import (
     read_layout,
     with_layout_options,
 )
-
-Batch = Annotated[int, typer.Option(min=1, help="Images at once, for the memory.")]
 
 
 @app.command()

@@ -9,6 +9,7 @@ import typer
 
 from ablate.cli.app import (
     AsJson,
+    Batch,
     BlockFiles,
     Channels,
     Classes,
@@ -31,7 +32,7 @@ def cost(
     context: typer.Context,
     layout: LayoutText,
     resolution: Resolution = 224,
-    batch: Annotated[int, typer.Option(min=1, help="Images at once, for the memory.")] = 1,
+    batch: Batch = 1,
     channels: Channels = 3,
     classes: Classes = 1000,
     audit: Annotated[
@@ -125,8 +126,8 @@ def blocks(
 @app.command()
 def contract(
     block: Annotated[str, typer.Argument(metavar="BLOCK", help="A block such as 'window(size=5)'.")],
-    dim: Annotated[int, typer.Option(min=1, help="Width of the block that is tried.")] = 32,
-    heads: Annotated[int, typer.Option(min=1, help="Its heads, where it has any.")] = 4,
+    dim: Annotated[int, typer.Option(min=1, max=65536, help="Width of the block that is tried.")] = 32,
+    heads: Annotated[int, typer.Option(min=1, max=65536, help="Its heads, where it has any.")] = 4,
     files: BlockFiles = None,
     as_json: AsJson = False,
 ) -> None:

@@ -106,6 +106,7 @@ class Measurement(Generic[S, C, V]):
     uses_input: bool = True  # whether channels and classes of the study's input change the values
     packages: tuple[str, ...] = ()  # distributions, beside torch, whose versions are part of the key
     code: Callable[[C], tuple[str, ...]] = _nothing  # further modules or files whose code makes the values
+    work: Callable[[C], float] = lambda condition: 1.0  # forward passes of one image, to estimate a cell's time
     together: bool = False
     processes: Callable[[C], int] = lambda condition: 1
     gather: str = ""
