@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+_WIDEST = 160  # characters of a line that a message shows
+
 
 class AblateError(Exception):
     """A mistake in the user's input. The command line prints it and exits with 2."""
@@ -25,12 +27,22 @@ class Problem:
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
         text = f"{place}: {self.message}" if place else self.message
         if self.source and self.column:
-            text += f"\n    {self.source}\n    {' ' * (self.column - 1)}^"
+            source, caret = _window(self.source, self.column - 1)
+            text += f"\n    {source}\n    {' ' * caret}^"
         return text
 
     def at(self, file: str, line: int, column: int, source: str) -> Problem:
         """The same mistake, seen from the file that holds the text it was found in."""
         return replace(self, file=file, line=line, column=column, source=source)
+
+
+def _window(line: str, at: int) -> tuple[str, int]:
+    """The part of a line that fits on a screen, around the character `at`, and where that is in it."""
+    if len(line) <= _WIDEST:
+        return line, at
+    start = max(0, min(at - _WIDEST // 2, len(line) - _WIDEST))
+    before, after = "..." if start else "", "..." if start + _WIDEST < len(line) else ""
+    return f"{before}{line[start : start + _WIDEST]}{after}", at - start + len(before)
 
 
 class LayoutError(AblateError):

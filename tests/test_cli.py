@@ -14,13 +14,16 @@ import pytest
 import torch
 from torch import nn
 
-from ablate.cli import app, compare, costs, show, studies  # noqa: F401  (the commands register themselves)
+from ablate.cli import compare, costs, results, show, status, studies  # noqa: F401  (they register commands)
+from ablate.cli.app import app
 from ablate.cost import count
 from ablate.study.shipped import shipped_studies
 
 Command = Callable[..., Any]
 ROOT = Path(__file__).parent.parent
-COMMANDS = sorted(one.name or one.callback.__name__ for one in app.registered_commands if one.callback)
+COMMANDS = sorted(
+    command.name or command.callback.__name__ for command in app.registered_commands if command.callback
+)
 HEAVY = ("torch", "timm", "matplotlib", "seaborn", "pandas", "optuna", "sympy", "sklearn")
 
 MIXER = '''
@@ -68,7 +71,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_commands() -> None:
-    wanted = "run check show cost blocks status report search schema match diff contract convert"
+    wanted = "run check show cost blocks status report search schema match diff contract convert prune merge compare"
     assert set(wanted.split()) <= set(COMMANDS)
 
 

@@ -2,22 +2,69 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
-
-from ablate.cli.app import app
-from ablate.errors import AblateError
+from types import FrameType
 
 __all__ = ["main"]
 
+_LONGEST = 2000  # characters of one line of a message
+INTERRUPTED = 130
+
 
 def main() -> None:
-    """Run the command line; a mistake in the input is printed without a traceback and exits with 2."""
-    from ablate.cli import claims, compare, costs, doctor, show, studies  # noqa: F401  (their commands register themselves)
+    """Run the command line.
+
+    A mistake in the input is printed without a traceback and exits with 2, and so does a file or a disk that
+    cannot be used; Ctrl-C ends with 130, at any moment and however often it is pressed.
+    """
+    with contextlib.suppress(ValueError):  # not in the main thread
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, _interrupt_once)
+    try:
+        _run()
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def _interrupt_once(number: int, frame: FrameType | None) -> None:
+    """The first Ctrl-C stops the command; further ones must not stop it from cleaning up."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _run() -> None:
+    from ablate.cli import (  # noqa: F401  (they register their commands)
+        claims,
+        compare,
+        costs,
+        doctor,
+        export,
+        new,
+        results,
+        show,
+        status,
+        studies,
+    )
+    from ablate.cli.app import app
+    from ablate.errors import AblateError
 
     try:
-        from ablate.cli import export, new  # noqa: F401
-
         app()
     except AblateError as error:
-        print(error, file=sys.stderr)
+        print(cut(str(error)), file=sys.stderr)
         sys.exit(2)
+    except OSError as error:  # a disk that is full, a name that is too long, a folder that is a file
+        name = f"{error.filename}: " if error.filename is not None else ""
+        print(cut(f"{name}{error.strerror or error}"), file=sys.stderr)
+        sys.exit(2)
+
+
+def cut(message: str) -> str:
+    """A message whose lines are not longer than a screen: what they quote may be of any length."""
+    return "\n".join(
+        line if len(line) <= _LONGEST else f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 4 :]}"
+        for line in message.split("\n")
+    )

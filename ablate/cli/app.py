@@ -86,11 +86,16 @@ StudyFile = Annotated[
         metavar="FILE", help="A study's YAML file, or a shipped study's name.", autocompletion=_studies
     ),
 ]
-Resolution = Annotated[int, typer.Option(min=1, help="Height and width of the input in pixels.")]
-Channels = Annotated[int, typer.Option(min=1, help="Channels of the input.")]
-Classes = Annotated[int, typer.Option(min=1, help="Outputs of the classifier.")]
+# the bounds of a study file: ablate.measurements.fields, ablate.layout.settings
+Resolution = Annotated[int, typer.Option(min=1, max=16384, help="Height and width of the input in pixels.")]
+Channels = Annotated[int, typer.Option(min=1, max=4096, help="Channels of the input.")]
+Classes = Annotated[int, typer.Option(min=1, max=65536, help="Outputs of the classifier.")]
+Batch = Annotated[int, typer.Option(min=1, max=65536, help="Images at once, for the memory.")]
 BlockFiles = Annotated[
     list[Path] | None, typer.Option("--blocks", help="A Python file with blocks of your own; it is run.")
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results (default: results/STUDY).")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 

@@ -7,10 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from ablate.cli.app import AsJson, LayoutText, app, read_layout, with_layout_options
+from ablate.cli.app import AsJson, Batch, LayoutText, app, read_layout, with_layout_options
 from ablate.cli.sizes import InputChannels, InputClasses, InputResolution, read_sizes
-
-Batch = Annotated[int, typer.Option(min=1, help="Images at once, for the memory.")]
 
 
 @app.command()

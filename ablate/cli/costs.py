@@ -9,6 +9,7 @@ import typer
 
 from ablate.cli.app import (
     AsJson,
+    Batch,
     BlockFiles,
     LayoutText,
     app,
@@ -30,7 +31,7 @@ def cost(
     context: typer.Context,
     layout: LayoutText,
     resolution: InputResolution = None,
-    batch: Annotated[int, typer.Option(min=1, help="Images at once, for the memory.")] = 1,
+    batch: Batch = 1,
     channels: InputChannels = None,
     classes: InputClasses = None,
     audit: Annotated[
@@ -164,8 +165,8 @@ def blocks(
 @app.command()
 def contract(
     block: Annotated[str, typer.Argument(metavar="BLOCK", help="A block such as 'window(size=5)'.")],
-    dim: Annotated[int, typer.Option(min=1, help="Width of the block that is tried.")] = 32,
-    heads: Annotated[int, typer.Option(min=1, help="Its heads, where it has any.")] = 4,
+    dim: Annotated[int, typer.Option(min=1, max=65536, help="Width of the block that is tried.")] = 32,
+    heads: Annotated[int, typer.Option(min=1, max=65536, help="Its heads, where it has any.")] = 4,
     files: BlockFiles = None,
     as_json: AsJson = False,
 ) -> None:

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ablate.cli.app import AsJson, StudyFile, app
+from ablate.cli.app import AsJson, Out, StudyFile, app
+from ablate.cli.opening import exists, folder_of, load_file, load_matched, make, open_ledger
+from ablate.cli.select import Layouts, Only, dry_run, selection
 
 if TYPE_CHECKING:
-    from ablate.run.executors.base import Executor
     from ablate.run.ledger import Ledger
+    from ablate.run.records import Cell
     from ablate.study.study import Study
 
-Out = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results (default: results/STUDY).")
-]
 Workers = Annotated[int | None, typer.Option(min=1, max=1024, help="Worker processes (default: one a core).")]
 Timeout = Annotated[float | None, typer.Option(min=0.1, help="Limit of one cell, in seconds.")]
 ExecutorName = Annotated[
     str,
     typer.Option("--executor", metavar="NAME", help="Where cells run: local, or another executor's name."),
+]
+SlurmOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slurm",
+        metavar="KEY=VALUE",
+        help="An option of the executor slurm, or a YAML file of them; repeatable.",
+    ),
 ]
 
 
@@ -36,7 +42,14 @@ def run(
     workers: Workers = None,
     timeout: Timeout = None,
     executor: ExecutorName = "local",
+    slurm: SlurmOptions = None,
+    only: Only = None,
+    layouts: Layouts = None,
     retry_failed: Annotated[bool, typer.Option(help="Run failed cells again.")] = False,
+    dry: Annotated[
+        bool, typer.Option("--dry-run", help="Run nothing: show every cell, its state and its expected time.")
+    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure what a study asks for and write tables, figures and report.html.
 
@@ -44,21 +57,42 @@ def run(
 
     Example: `ablate run layouts.yaml --out results/mine`
     """
-    from ablate.cli.terminal import StudyProgress, print_warnings
+    from ablate.cli.terminal import print_failures, print_warnings
+    from ablate.cli.watch import StudyProgress
     from ablate.run.execute import run_study
+    from ablate.run.history import failures
+    from ablate.run.ledger import FILE, Ledger
     from ablate.run.lock import only_writer
 
-    study = _load(file)
+    study = load_file(file)
     print_warnings(study.warnings)
-    out = _folder(study, out)
-    with only_writer(out), _ledger(out, write=True) as ledger:
-        with (
-            _resumable(f"ablate run {file} --out {out}"),
-            StudyProgress() as progress,
-            _executor(executor, workers, timeout, out) as where,
-        ):
-            summary = run_study(study, ledger, where, progress.watch, retry_failed=retry_failed)
-        typer.echo(f"{summary.executed} cells executed, {summary.reused} reused, {summary.failed} failed")
+    out = folder_of(study, out)
+    selected = selection(study, only, layouts)
+    if dry:
+        _dry_run(study, out, selected, workers, retry_failed, as_json)
+        return
+    with (
+        only_writer(out),
+        Ledger(out / FILE) as ledger,
+        _resumable(f"ablate run {file} --out {out}"),
+        StudyProgress() as progress,
+        make(executor, workers, timeout, out, slurm) as where,
+    ):
+        summary = run_study(
+            study,
+            ledger,
+            where,
+            progress.watch,
+            hear=progress.hear,
+            retry_failed=retry_failed,
+            selected=selected,
+        )
+        left = f", {summary.left} not selected" if summary.left else ""
+        typer.echo(
+            f"{summary.executed} cells executed, {summary.reused} reused, {summary.failed} failed{left}"
+        )
+        if summary.failed:
+            print_failures(failures(ledger))
         _write_report(ledger, out)
     raise typer.Exit(1 if summary.failed else 0)
 
@@ -72,7 +106,7 @@ def check(file: StudyFile) -> None:
     from ablate.cli.terminal import print_warnings
     from ablate.run.plan import plan
 
-    study = _matched(file)
+    study = load_matched(file)
     print_warnings(study.warnings)
     typer.echo(f"{file}: {len(study.layouts)} layouts, {len(plan(study))} cells")
     if study.search is not None:
@@ -86,38 +120,13 @@ def show_study(file: str, as_json: bool) -> None:
     from ablate.cli.print_design import print_designs
     from ablate.cli.terminal import print_layouts, print_warnings
 
-    study = _matched(file)
+    study = load_matched(file)
     if as_json:
         typer.echo(json.dumps({name: layout.to_dict() for name, layout in study.layouts.items()}, indent=2))
         return
     print_warnings(study.warnings)
     print_layouts(study)
     print_designs(study)
-
-
-@app.command()
-def status(file: StudyFile, out: Out = None, as_json: AsJson = False) -> None:
-    """Count the study's cells: done, stale, failed, missing.
-
-    Example: `ablate status layouts.yaml --out results/mine --json`
-    """
-    from ablate.cli.terminal import print_status
-    from ablate.run.ledger import FILE
-    from ablate.run.plan import plan
-    from ablate.run.records import State
-
-    study = _matched(file)
-    cells = plan(study)
-    folder = _folder(study, out)
-    states: dict[str, State] = dict.fromkeys((cell.key for cell in cells), "missing")
-    if (folder / FILE).is_file():
-        with _ledger(folder) as ledger:
-            states = ledger.states(cells)
-    if as_json:
-        counts = Counter(states.values())
-        typer.echo(json.dumps({state: counts[state] for state in ("done", "failed", "stale", "missing")}))
-    else:
-        print_status(cells, states)
 
 
 @app.command()
@@ -128,7 +137,7 @@ def report(
 
     Example: `ablate report results/quickstart`
     """
-    with _ledger(directory) as ledger:
+    with open_ledger(directory) as ledger:
         _write_report(ledger, directory)
 
 
@@ -142,6 +151,7 @@ def search(
     workers: Workers = None,
     timeout: Timeout = None,
     executor: ExecutorName = "local",
+    slurm: SlurmOptions = None,
 ) -> None:
     """Search for layouts with Optuna, within bounds checked by exact cost before anything is trained.
 
@@ -149,16 +159,17 @@ def search(
 
     Example: `ablate search search --trials 50`
     """
-    from ablate.cli.terminal import StudyProgress, print_warnings
+    from ablate.cli.terminal import print_warnings
+    from ablate.cli.watch import StudyProgress
     from ablate.search import run_search
 
-    study = _load(file)
+    study = load_file(file)
     print_warnings(study.warnings)
-    out = _folder(study, out)
+    out = folder_of(study, out)
     with (
         _resumable(f"ablate search {file} --out {out}"),
         StudyProgress() as progress,
-        _executor(executor, workers, timeout, out) as where,
+        make(executor, workers, timeout, out, slurm) as where,
     ):
         result = run_search(
             study,
@@ -175,7 +186,7 @@ def search(
         typer.echo("no layout kept to the bounds: loosen them, or widen the space", err=True)
         raise typer.Exit(1)
     typer.echo(f"best layouts: {result.best_yaml} (measure them with: ablate run {result.best_yaml})")
-    with _ledger(out) as ledger:
+    with open_ledger(out) as ledger:
         _write_report(ledger, out)
 
 
@@ -200,43 +211,33 @@ def _resumable(command: str) -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _load(file: str) -> Study:
-    from ablate.study.load import load_study
-    from ablate.study.shipped import find_study
-
-    return load_study(find_study(file))
-
-
-def _matched(file: str) -> Study:
-    """The study with its layouts at the budget that it asks for."""
+def _dry_run(
+    study: Study,
+    out: Path,
+    selected: Callable[[Cell], bool],
+    workers: int | None,
+    retry_failed: bool,
+    as_json: bool,
+) -> None:
+    from ablate.run.executors.local import available_cores
+    from ablate.run.ledger import FILE
     from ablate.run.prepare import matched
 
-    study = _load(file)
-    if study.match is None:
-        return study
-    with _executor("local", 1, None, None) as executor:
-        return matched(study, executor)
-
-
-def _executor(name: str, workers: int | None, timeout: float | None, folder: Path | None) -> Executor:
-    from ablate.run.executors.base import Setup, make_executor
-
-    return make_executor(name, Setup(workers, timeout, folder))
-
-
-def _folder(study: Study, out: Path | None) -> Path:
-    return out if out is not None else Path("results") / study.name
-
-
-def _ledger(folder: Path, *, write: bool = False) -> Ledger:
-    from ablate.errors import AblateError
-    from ablate.run.ledger import FILE, Ledger
-
-    if not write and not (folder / FILE).is_file():
-        raise AblateError(
-            f"{folder} has no {FILE}: no results yet; make them with: ablate run FILE --out {folder}"
+    with ExitStack() as stack:
+        ledger = stack.enter_context(open_ledger(out)) if exists(out / FILE) else None
+        executor = stack.enter_context(make("local", 1, None, None))
+        if study.match is not None:
+            study = matched(study, executor)
+        dry_run(
+            study,
+            ledger,
+            out,
+            executor,
+            selected,
+            workers=workers or available_cores(),
+            retry_failed=retry_failed,
+            as_json=as_json,
         )
-    return Ledger(folder / FILE, read_only=not write)
 
 
 def _write_report(ledger: Ledger, out: Path) -> None:

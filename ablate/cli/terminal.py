@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-    track,
-)
+from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from ablate.run.history import Failures
     from ablate.run.records import Cell
     from ablate.study.study import Study
 
@@ -30,37 +21,6 @@ Item = TypeVar("Item")
 console = Console()
 errors = Console(stderr=True)
 notices = Console(stderr=True)  # progress and warnings: what `--quiet` leaves out
-
-
-class StudyProgress:
-    """One progress bar with time left for each kind of measurement, on stderr."""
-
-    def __init__(self) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description:<11}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=notices,
-        )
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
-
-    def watch(self, kind: str, done: float, total: int) -> None:
-        """Show that `done` of `total` cells of a kind are finished; fractions count."""
-        if kind not in self._tasks:
-            self._tasks[kind] = self._progress.add_task(kind, total=total)
-        self._progress.update(self._tasks[kind], completed=done)
 
 
 def progress(items: Sequence[Item], label: str) -> Iterable[Item]:
@@ -107,3 +67,55 @@ def print_status(cells: Sequence[Cell], statuses: Mapping[str, str]) -> None:
     print_table(
         "", ["cells", *states], [[kind, *(counts[kind, state] for state in states)] for kind in kinds]
     )
+
+
+_SHOWN = 10  # reasons and cells that are listed before the rest is counted
+
+
+def print_failures(groups: Sequence[Failures]) -> None:
+    """The distinct reasons of failed cells with how many cells each has, on stderr."""
+    for group in groups[:_SHOWN]:
+        cells = ", ".join(group.cells[:2]) + (", ..." if len(group.cells) > 2 else "")
+        reason = f": {_one_line(group.reason)}" if group.reason else ""
+        text = f"{len(group.cells)} {group.status}{reason} ({cells})"
+        errors.print(text, style="red", markup=False, highlight=False)
+    rest = groups[_SHOWN:]
+    if rest:
+        count = sum(len(group.cells) for group in rest)
+        errors.print(
+            f"{count} more for {len(rest)} other reasons", style="red", markup=False, highlight=False
+        )
+
+
+def print_why(cells: Sequence[Cell], reasons: Mapping[str, Sequence[str]]) -> None:
+    """What made cells stale: each change with the cells that it touches."""
+    changes: dict[str, list[str]] = {}
+    for cell in cells:
+        for reason in reasons.get(cell.key, ()):
+            changes.setdefault(reason, []).append(f"{cell.kind} of {cell.layout}")
+    for change, touched in sorted(changes.items(), key=lambda item: -len(item[1])):
+        names = list(dict.fromkeys(touched))
+        more = ", ..." if len(names) > 3 else ""
+        console.print(
+            f"{len(touched)} stale: {change} ({', '.join(names[:3])}{more})", markup=False, highlight=False
+        )
+    if not changes:
+        console.print("no cell is stale", markup=False, highlight=False)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: `0.1 s`, `45 s`, `12 min`, `3 h 20 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours / 24:.1f} days"
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 300 else f"{line[:300]}..."

@@ -30,6 +30,7 @@ def _one_or_each(value: Any) -> Literal["one", "each"]:
 
 
 _TAGS = ("one", "each")
+_SHOWN = 40  # digits or characters of a wrong value that a message repeats
 
 Count: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=65536)]
 Positive: TypeAlias = Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False)]
@@ -180,6 +181,9 @@ def _plain(error: Any) -> Mistake:
     }
     if kind == "extra_forbidden":
         return Mistake(f"unknown key {path[-1]!r}", path, at_key=True)
+    if kind == "too_long" and context.get("actual_length", 0) > 2 * _SHOWN:
+        most, got_now = context["max_length"], context["actual_length"]
+        return Mistake(f"expected at most {most} values, got {got_now:,}", path)
     if kind == "too_long" or (kind == "missing" and isinstance(path[-1], int)):
         return Mistake("the list has the wrong length", path if kind == "too_long" else path[:-1])
     if kind == "missing":
@@ -204,4 +208,7 @@ def _shown(value: Any) -> str:
         return "a list"
     if value is None or isinstance(value, bool):
         return {None: "nothing", True: "true", False: "false"}[value]
-    return repr(value)
+    if isinstance(value, int) and abs(value) >= 10**_SHOWN:
+        return f"a number of more than {_SHOWN} digits"
+    text = repr(value)
+    return text if len(text) <= 2 * _SHOWN else f"{text[:_SHOWN]}..."

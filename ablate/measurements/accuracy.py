@@ -208,6 +208,12 @@ def _conditions(settings: Accuracy, scope: Scope) -> Iterator[AccuracyCondition]
         yield AccuracyCondition(seed=seed, **shared)
 
 
+def _work(condition: AccuracyCondition) -> float:
+    """Three passes a training image; a set of unknown size is taken to be of 50,000 images."""
+    images = condition.images or (condition.epochs or 1.0) * (condition.subset or 50_000)
+    return 3.0 * images
+
+
 def _warnings(settings: Accuracy) -> Iterator[tuple[tuple[str, ...], str]]:
     if settings.seeds < 2:
         yield ("seeds",), "one seed gives no error bar; use 3 or more"
@@ -298,6 +304,7 @@ ACCURACY = register(
         runner="ablate.runners.accuracy:run",
         where="pool",
         conditions=_conditions,
+        work=_work,
         uses_input=False,  # it takes its channels and classes from its data set
         warnings=_warnings,
         code=_code,

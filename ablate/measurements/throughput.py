@@ -126,6 +126,11 @@ def _conditions(settings: Throughput, scope: Scope) -> Iterator[ThroughputCondit
                 yield ThroughputCondition(resolution=resolution, mode=mode, precision=precision, **shared)
 
 
+def _work(condition: ThroughputCondition) -> float:
+    calls = condition.processes * (condition.warmup + condition.rounds * condition.block)
+    return float(calls * condition.batch * (3 if condition.mode == "training" else 1))
+
+
 def _warnings(settings: Throughput) -> Iterator[tuple[tuple[str, ...], str]]:
     if settings.processes < 2:
         yield ("processes",), "one process gives no error bar; use 3 or more"
@@ -180,6 +185,7 @@ THROUGHPUT = register(
         against_baseline=True,
         together=True,
         processes=lambda condition: condition.processes,
+        work=_work,
         gather="ablate.runners.latency:gather",
         warnings=_warnings,
     )

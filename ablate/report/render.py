@@ -28,7 +28,23 @@ def to_csv(table: Table) -> str:
         known = raw[name].dropna()
         if (known % 1 == 0).all():
             raw[name] = raw[name].astype("Int64")
+    for name in raw.select_dtypes(exclude="number"):
+        raw[name] = raw[name].map(lambda value: escape_csv(value) if isinstance(value, str) else value)
     return raw.to_csv(index=False, lineterminator="\n")
+
+
+def escape_csv(text: str) -> str:
+    """Text that no spreadsheet takes for a formula: a quote before a leading `=`, `+`, `-`, `@` or control mark.
+
+    Readers that are no spreadsheets see the quote. Signed numbers are numbers, and stay.
+    """
+    if not text.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text
 
 
 def to_markdown(table: Table) -> str:

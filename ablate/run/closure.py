@@ -38,9 +38,13 @@ def code_hash(*names: str) -> str:
 
     A name may end in `:attribute`. Comments, layout and docstrings do not change the hash.
     """
-    files = sorted(closure(*names))
-    text = "\n".join(f"{_shown(file)} {source_hash(file)}" for file in files)
+    text = "\n".join(f"{file} {hashed}" for file, hashed in code_files(*names))
     return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def code_files(*names: str) -> list[tuple[str, str]]:
+    """The files that `code_hash` is made of, each with the hash of what it does."""
+    return [(_shown(file), source_hash(file)) for file in sorted(closure(*names))]
 
 
 @cache

@@ -17,18 +17,25 @@ from ablate.run.outbox import collect, forget
 from ablate.run.plan import plan
 from ablate.run.prepare import keep_formulas, matched, study_job
 from ablate.run.records import Cell, Job, Outcome, Provenance, plain
+from ablate.run.why import Parts
 from ablate.runners.provenance import load_average, provenance
 from ablate.study.shipped import study_name
 from ablate.study.study import Study
 
 # Called as watch(kind, cells done (fractions count), cells to do).
 StudyWatch = Callable[[str, float, int], None]
+# Called with every cell and its outcome, as they come.
+Hear = Callable[[Cell, Outcome], None]
 OUTBOX = "outcomes"
 CHECKPOINTS = "checkpoints"
 
 
 def unwatched(kind: str, done: float, total: int) -> None:
     """Watch nothing."""
+
+
+def unheard(cell: Cell, outcome: Outcome) -> None:
+    """Take no notice of outcomes."""
 
 
 def everything(cell: Cell) -> bool:
@@ -52,6 +59,7 @@ def run_study(
     executor: Executor,
     watch: StudyWatch = unwatched,
     *,
+    hear: Hear = unheard,
     retry_failed: bool = False,
     selected: Callable[[Cell], bool] = everything,
     command: str = "run",
@@ -59,7 +67,8 @@ def run_study(
     """Execute what is missing of a study, measurement by measurement, counted cells first.
 
     The layouts are brought to one budget where the study says `match`. A failed cell is a row, and it is run
-    again only with `retry_failed`; cells that are not `selected` are left for another run.
+    again only with `retry_failed`; cells that are not `selected` are left for another run. `hear` is called
+    with every outcome.
 
     Raises `AblateError` for a study without layouts and for a budget that cannot be met.
     """
@@ -71,7 +80,7 @@ def run_study(
     ledger.set_plan(cells)
     ledger.write(study_fact(study, command))
     declare(study, ledger)
-    driver = _Driver(study, ledger, executor, watch)
+    driver = _Driver(study, ledger, executor, watch, hear)
     driver.collect(cells)
     states = ledger.states(cells)
     settled = {"done"} if retry_failed else {"done", "failed"}
@@ -111,18 +120,23 @@ def study_fact(study: Study, command: str = "run") -> StudyFact:
 class _Driver:
     """One run: turns cells into jobs, and outcomes into rows."""
 
-    def __init__(self, study: Study, ledger: Ledger, executor: Executor, watch: StudyWatch):
+    def __init__(
+        self, study: Study, ledger: Ledger, executor: Executor, watch: StudyWatch, hear: Hear = unheard
+    ):
         self.study, self.ledger, self.executor, self.watch = study, ledger, executor, watch
+        self.hear = hear
+        self.parts = Parts(study)
         self.folder = ledger.path.parent.resolve()
         self.base = Provenance.from_json(provenance().to_json())
 
     def collect(self, cells: Sequence[Cell]) -> None:
         """Write the rows of outcomes that workers left while no driver was there."""
         by_key = {cell.key: cell for cell in cells}
+        states = self.ledger.states(cells)
         for left in collect(self.folder / OUTBOX):
             for layout, key in left.cells.items():
                 cell = by_key.get(key)
-                if cell is not None and not self.ledger.has_job(left.job, key):
+                if cell is not None and states[key] != "done" and not self.ledger.has_job(left.job, key):
                     self.add(cell, _of_layout(left.outcome, layout), left.job)
             left.path.unlink(missing_ok=True)
 
@@ -228,12 +242,13 @@ class _Driver:
             self.base,
             load_average=load_average(),
             threads=entry.threads_of(cell.condition),
-            device=self.machine(entry.device_of(cell.condition)),
+            device=outcome.device or self.machine(entry.device_of(cell.condition)),
             host=outcome.host or platform.node(),
             job=job,
             notes=outcome.notes,
         )
-        self.ledger.add(cell, outcome, where)
+        self.ledger.add(cell, outcome, where, self.parts.of(cell))
+        self.hear(cell, outcome)
 
     def machine(self, device: str | None) -> str:
         """The name of the device that a condition means."""

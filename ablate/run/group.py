@@ -27,9 +27,9 @@ def run_group(job: Job, run_one: RunOne, watch: Watch) -> Outcome:
     start = time.perf_counter()
     failures: dict[str, Failure] = {}
     parts: list[Json] = []
-    host = ""
+    host = device = ""
     for process in range(job.processes):
-        part, host = _process(job, process, failures, run_one, watch)
+        part, (host, device) = _process(job, process, failures, run_one, watch)
         if part is None:
             break
         parts.append(part)
@@ -37,15 +37,16 @@ def run_group(job: Job, run_one: RunOne, watch: Watch) -> Outcome:
     kept = [name for name in job.layouts if name not in failures]
     results = _gathered(job, parts, kept)
     seconds = (time.perf_counter() - start) / max(1, len(job.layouts))
-    outcomes = {name: Outcome(failure=failure, seconds=seconds) for name, failure in failures.items()}
-    outcomes |= {name: replace(outcome, seconds=seconds) for name, outcome in results.items()}
+    outcomes = {name: Outcome(failure=failure) for name, failure in failures.items()} | results
+    there: dict[str, Any] = {"seconds": seconds, "host": host, "device": device}
+    outcomes = {name: replace(outcome, **there) for name, outcome in outcomes.items()}
     plain = {name: outcomes[name].to_json() for name in job.layouts}
     return Outcome({"outcomes": plain}, seconds=seconds, host=host)
 
 
 def _process(
     job: Job, process: int, failures: dict[str, Failure], run_one: RunOne, watch: Watch
-) -> tuple[Json | None, str]:
+) -> tuple[Json | None, tuple[str, str]]:
     """One process of all layouts that have not failed; notes new failures. None when nothing is left."""
 
     def attempt(names: list[str]) -> Outcome:
@@ -67,12 +68,12 @@ def _process(
         if outcome.failure is None:
             part = Part.from_json(outcome.values or {})
             failures |= part.failed
-            return part.data, outcome.host
+            return part.data, (outcome.host, outcome.device)
         alone = {name: attempt([name]) for name in names} if len(names) > 1 else {names[0]: outcome}
         guilty = {name: tried.failure for name, tried in alone.items() if tried.failure is not None}
         failures |= guilty or dict.fromkeys(names, outcome.failure)  # alone none fails: together they do
         names = [name for name in names if name not in failures]
-    return None, ""
+    return None, ("", "")
 
 
 def _gathered(job: Job, parts: list[Json], kept: list[str]) -> dict[str, Outcome]:

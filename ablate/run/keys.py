@@ -18,14 +18,14 @@ from ablate.study.study import Study
 _PERFORM = "ablate.run.perform:perform"
 
 
-def cell_key(study: Study, entry: AnyMeasurement, name: str, shared: str) -> str:
-    """The key of one layout's cell; `shared` is `condition_key` of its condition."""
+def cell_ingredients(study: Study, entry: AnyMeasurement, name: str, shared: str) -> Json:
+    """What the key of one layout's cell is the digest of; `shared` is `condition_key` of its condition."""
     ingredients: Json = {"layout": layout_key(study.layouts[name]), "condition": shared}
     if entry.uses_input:
         ingredients["input"] = [study.input.channels, study.input.classes]
     if entry.against_baseline:
         ingredients["baseline"] = layout_key(study.layouts[study.baseline])
-    return digest(ingredients)
+    return ingredients
 
 
 def condition_key(entry: AnyMeasurement, condition: Model) -> str:
@@ -38,7 +38,7 @@ def condition_ingredients(entry: AnyMeasurement, condition: Model) -> Json:
     ingredients: Json = {
         "kind": entry.name,
         "protocol": plain(condition),
-        "code": code_hash(entry.runner, _PERFORM, *filter(None, [entry.gather]), *entry.code(condition)),
+        "code": code_hash(*code_names(entry, condition)),
         "versions": {package: _version(package) for package in ("torch", *entry.packages)},
     }
     if entry.content:
@@ -47,6 +47,11 @@ def condition_ingredients(entry: AnyMeasurement, condition: Model) -> Json:
     if device is not None:
         ingredients["device"] = device_name(device)
     return ingredients
+
+
+def code_names(entry: AnyMeasurement, condition: Model) -> list[str]:
+    """The modules and files whose import closure makes the values of a condition."""
+    return [entry.runner, _PERFORM, *filter(None, [entry.gather]), *entry.code(condition)]
 
 
 @lru_cache(65536)

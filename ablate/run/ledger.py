@@ -1,16 +1,17 @@
 """The ledger: one SQLite file per study with every finished, failed and stale cell. Imports no torch.
 
-Three tables. `rows` is append-only: each outcome is committed by itself, so a kill loses at most the cell in
+Four tables. `rows` is append-only: each outcome is committed by itself, so a kill loses at most the cell in
 flight. `plan` holds the cells of the study as it stands now, in order. A planned cell takes the newest row
 with its key; a row at the same place (layout, kind, condition) with another key is stale and not used.
-`facts` holds what the study knows beside its cells (`ablate.run.facts`).
+`facts` holds what the study knows beside its cells (`ablate.run.facts`), `parts` what the keys of rows are
+made of, so that a change can be named.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +28,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS rows (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL, place TEXT NOT NULL, layout TEXT NOT NULL, kind TEXT NOT NULL,
     condition TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL, "values" TEXT NOT NULL,
-    provenance TEXT NOT NULL, seconds REAL NOT NULL, created TEXT NOT NULL
+    provenance TEXT NOT NULL, seconds REAL NOT NULL, created TEXT NOT NULL, made_of TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS rows_key ON rows (key);
 CREATE INDEX IF NOT EXISTS rows_place ON rows (place);
@@ -36,8 +37,11 @@ CREATE TABLE IF NOT EXISTS plan (
     kind TEXT NOT NULL, condition TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS parts (hash TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
-_VERSION = 1
+_VERSION = 2
+_MIGRATIONS = {1: "ALTER TABLE rows ADD COLUMN made_of TEXT NOT NULL DEFAULT ''"}
+"""What brings a ledger of a version to the next one."""
 FILE = "ledger.sqlite"
 
 F = TypeVar("F", bound=Fact)
@@ -48,6 +52,7 @@ class Ledger:
     """A study's ledger. For writing, file and folder are made when missing; `read_only` changes nothing.
 
     Raises `AblateError` when the file is not a ledger, is damaged, or was written by a later version.
+    `keeps_parts` says whether its rows name what their keys are made of: since version 2.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False):
@@ -85,11 +90,16 @@ class Ledger:
                     f"{self.path} is not a ledger: it has no table {', '.join(sorted(missing))}"
                 )
             self._connection.execute("SELECT key, status, provenance FROM rows LIMIT 1").fetchone()
+        self.keeps_parts = version > 1 or not self.read_only
         if not self.read_only:
             self._connection.execute("PRAGMA synchronous=NORMAL")
             self._connection.executescript(_SCHEMA)
+            for before in range(version, _VERSION) if names and version else ():
+                self._connection.execute(_MIGRATIONS[before])
+                self._connection.execute(f"PRAGMA user_version={before + 1}")
             if version != _VERSION:
                 self._connection.execute(f"PRAGMA user_version={_VERSION}")
+            self._connection.commit()
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -148,8 +158,10 @@ class Ledger:
             row = self._connection.execute(query, (fact.name,)).fetchone()
             return fact.from_json(json.loads(row[0])) if row else None
 
-    def add(self, cell: Cell, outcome: Outcome, provenance: Provenance) -> None:
-        """Append one outcome and commit it."""
+    def add(
+        self, cell: Cell, outcome: Outcome, provenance: Provenance, parts: Mapping[str, Json] | None = None
+    ) -> None:
+        """Append one outcome and commit it, with the parts that its key is made of, by their hashes."""
         shown = {name: value for name, value in provenance.to_json().items() if value not in (None, (), [])}
         record = (
             cell.key,
@@ -163,11 +175,14 @@ class Ledger:
             json.dumps(shown),
             outcome.seconds,
             datetime.now(UTC).isoformat(timespec="seconds"),
+            json.dumps(cell.made_of) if cell.made_of else "",
         )
+        new = [(hashed, json.dumps(part)) for hashed, part in (parts or {}).items()]
         with self._told(), self._connection:
+            self._connection.executemany("INSERT OR IGNORE INTO parts VALUES (?, ?)", new)
             self._connection.execute(
                 'INSERT INTO rows (key, place, layout, kind, condition, status, reason, "values", provenance,'
-                " seconds, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " seconds, created, made_of) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 record,
             )
 
@@ -218,28 +233,15 @@ class Ledger:
             query = "SELECT 1 FROM rows WHERE layout = ? AND kind = ? AND status = 'done' LIMIT 1"
             return self._connection.execute(query, (layout, kind)).fetchone() is not None
 
-    def seconds_by_kind(self) -> dict[str, list[float]]:
-        """How long finished cells of each kind took."""
+    def ask(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """The rows of one query that reads (`ablate.run.history` asks what no plan speaks of)."""
         with self._told():
-            query = "SELECT kind, seconds FROM rows WHERE status = 'done'"
-            durations: dict[str, list[float]] = {}
-            for kind, seconds in self._connection.execute(query):
-                durations.setdefault(kind, []).append(seconds)
-            return durations
+            return self._connection.execute(query, values).fetchall()
 
-    def old_rows(self) -> list[tuple[int, str, str]]:
-        """Rows that are kept but not used, because no planned cell has their key: id, layout, kind."""
-        with self._told():
-            query = "SELECT id, layout, kind FROM rows WHERE key NOT IN (SELECT key FROM plan)"
-            return [
-                (int(row), str(layout), str(kind)) for row, layout, kind in self._connection.execute(query)
-            ]
-
-    def prune(self) -> int:
-        """Remove the rows that `old_rows` lists; how many there were."""
+    def change(self, query: str, rows: Iterable[tuple[Any, ...]] = ((),)) -> int:
+        """Execute one statement for each of these rows of values, all or none; how many rows it changed."""
         with self._told(), self._connection:
-            query = "DELETE FROM rows WHERE key NOT IN (SELECT key FROM plan)"
-            return self._connection.execute(query).rowcount
+            return self._connection.executemany(query, rows).rowcount
 
 
 def _record(row: tuple[Any, ...], conditions: dict[tuple[str, str], Any]) -> AnyRecord:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ablate.errors import AblateError
 from ablate.measurements.base import Scope
 from ablate.measurements.register import measurement
-from ablate.run.keys import cell_key, condition_key
+from ablate.run.keys import cell_ingredients, condition_key
 from ablate.run.records import Cell, digest, plain
 from ablate.study.measure import settings_of
 from ablate.study.study import Study
@@ -36,6 +36,7 @@ def plan(study: Study) -> list[Cell]:
     for entry, condition in planned:
         shared, asked = condition_key(entry, condition), plain(condition)
         for layout in scope.layouts:
-            key = cell_key(study, entry, layout, shared)
-            cells.append(Cell(layout, entry.name, condition, key, digest([layout, entry.name, asked])))
+            made_of = cell_ingredients(study, entry, layout, shared)
+            place = digest([layout, entry.name, asked])
+            cells.append(Cell(layout, entry.name, condition, digest(made_of), place, made_of))
     return cells

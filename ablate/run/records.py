@@ -35,7 +35,8 @@ class Cell:
     """One measurement of one layout under one condition.
 
     `key` is the hash of everything that can change the value (`ablate.run.keys`); `place` says where the cell
-    stands in the study, whatever its key: a row there with another key is stale.
+    stands in the study, whatever its key: a row there with another key is stale. `made_of` names what the
+    key is the hash of.
     """
 
     layout: str
@@ -43,6 +44,7 @@ class Cell:
     condition: Model
     key: str
     place: str
+    made_of: Json = field(default_factory=dict, compare=False, repr=False)
 
     def __str__(self) -> str:
         condition = ", ".join(f"{key}={value}" for key, value in plain(self.condition).items())
@@ -91,6 +93,7 @@ class Outcome(Values):
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
     host: str = ""
+    device: str = ""  # what the device that it ran on calls itself
 
     @property
     def status(self) -> str:

@@ -17,6 +17,7 @@ import os
 import queue
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -93,9 +94,23 @@ def outcome_of(job: Job, channel: Channel | None = None) -> Outcome:
     start = time.perf_counter()
     came = guarded(perform, job, progress)
     more: dict[str, Any] = {"seconds": time.perf_counter() - start, "host": socket.gethostname()}
+    more["device"] = _device(job)
     if came["status"] == "done":
         return Outcome(came["values"], **more)
     return failed(came["status"], came["reason"], **more)
+
+
+def _device(job: Job) -> str:
+    """What the device that a job ran on calls itself; empty where it cannot be told."""
+    from ablate.errors import AblateError
+    from ablate.runners.device import name_of, resolve
+    from ablate.runners.provenance import processor_name
+
+    try:
+        device = job.condition.get("device")
+        return processor_name() if device is None else name_of(resolve(str(device)))
+    except (AblateError, RuntimeError, ValueError):
+        return ""
 
 
 def guarded(
@@ -138,21 +153,25 @@ def end_everything() -> None:
     os._exit(1)
 
 
-def run_file(job_file: Path, out: Path) -> None:
+def run_file(job_file: Path, out: Path, timeout: float | None = None) -> None:
     """Run the job of a file and leave its outcome in another, which is there whole or not at all.
 
-    A group runs its fresh processes from here, on this host.
+    The job runs in a process of its own (a group in several), on this host: a crash and a time-out, in
+    seconds a cell, are outcomes too.
     """
     job = Job.from_json(json.loads(job_file.read_text(encoding="utf-8")))
-    if job.processes:
-        from ablate.run.executors.base import Setup
-        from ablate.run.executors.local import LocalExecutor
+    if leave(job, supervised(job, timeout), out) is None:
+        sys.exit(f"cannot write {out}")
 
-        with LocalExecutor(Setup(workers=1)) as executor:
-            ((_, outcome),) = executor.run([job])
-    else:
-        outcome = outcome_of(job)
-    leave(job, outcome, out)
+
+def supervised(job: Job, timeout: float | None = None) -> Outcome:
+    """The outcome of a job in processes of its own on this host, with the time limit of a cell in seconds."""
+    from ablate.run.executors.base import Setup
+    from ablate.run.executors.local import LocalExecutor
+
+    with LocalExecutor(Setup(workers=1, timeout=timeout)) as executor:
+        ((_, outcome),) = executor.run([job])
+    return outcome
 
 
 def main() -> None:
@@ -161,9 +180,10 @@ def main() -> None:
     parser.add_argument("--channel", type=int)
     parser.add_argument("--job", type=Path)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--timeout", type=float)
     arguments = parser.parse_args()
     if arguments.channel is None:
-        run_file(arguments.job, arguments.out)
+        run_file(arguments.job, arguments.out, arguments.timeout)
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides
     os.dup2(2, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,8 @@ from ablate.layout.timm_model import is_timm
 from ablate.study.vary import Expanded, expand, names_in, unknown_names
 
 _NAME = re.compile(r"[^\W\d][\w-]*")
+MOST_LAYOUTS = 20_000
+"""How many layouts a study may have, a matrix written out."""
 
 
 @dataclass
@@ -80,6 +83,12 @@ class Entries:
         if not isinstance(value, str | dict):
             message = "expected a layout's text, or a mapping with `layout` or `stages`"
             self.mistakes.append(Mistake(message, ("layouts", entry)))
+            return
+        used = names_in([entry, value])
+        more = math.prod(len(lists[name]) for name in lists if name in used)
+        if len(self.names) + more > MOST_LAYOUTS:
+            message = f"{entry!r} makes {more:,} layouts; a study has at most {MOST_LAYOUTS:,}"
+            self.mistakes.append(Mistake(message, ("layouts", entry), at_key=True))
             return
         expanded = expand(entry, value, lists)
         for one in expanded:

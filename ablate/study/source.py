@@ -21,6 +21,7 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 
 _PLAIN_TAGS = ("null", "bool", "int", "float", "str", "seq", "map", "merge", "timestamp")
 _QUOTES = "a text with commas needs quotes"
+_MAX_BYTES = 2**18  # what can be read within two seconds
 _MAX_VALUES = 100_000  # aliases of aliases could otherwise stand for more values than fit the memory
 
 
@@ -67,6 +68,10 @@ class Source:
 def read_source(path: Path) -> Source:
     """Read and parse a YAML file. Raises `LayoutError` when it cannot be read or is not YAML."""
     try:
+        size = path.stat().st_size
+        if size > _MAX_BYTES and path.is_file():
+            message = f"has {size:,} bytes; a study has at most {_MAX_BYTES:,}: write layouts with `vary`"
+            raise LayoutError(Problem(message, str(path)))
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise LayoutError(Problem("is not a text file in UTF-8", str(path))) from None

@@ -15,6 +15,7 @@ import pytest
 from ablate.errors import AblateError
 from ablate.measurements.memory import MemoryCondition, MemoryValues
 from ablate.run.facts import StudyFact
+from ablate.run.history import prune, unused_rows
 from ablate.run.ledger import Ledger
 from ablate.run.records import Cell, Outcome, Provenance, digest, failed, plain
 
@@ -55,8 +56,8 @@ def test_states(tmp_path: Path) -> None:
         assert [record.status for record in records] == ["done", "oom", "missing", "stale"]
         assert records[1].reason == "too large"
         assert records[3].values is None, "a stale row's values are not used"
-        assert [row[1:] for row in ledger.old_rows()] == [("d", "memory")], "but it is kept"
-        assert ledger.prune() == 1
+        assert unused_rows(ledger) == {("d", "memory"): 1}, "but it is kept"
+        assert prune(ledger) == 1
         assert ledger.states([new]) == {"k5": "missing"}
 
 
@@ -153,3 +154,22 @@ def test_facts(tmp_path: Path) -> None:
 def test_no_torch() -> None:
     script = "import ablate.run.ledger, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_a_ledger_of_version_1_is_read_as_it_is_and_brought_forward_when_written(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        ledger.set_plan([cell()])
+        ledger.add(cell(), DONE, HERE)
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE rows DROP COLUMN made_of")
+        connection.execute("DROP TABLE parts")
+        connection.execute("PRAGMA user_version=1")
+    connection.close()
+    with Ledger(path, read_only=True) as ledger:
+        assert not ledger.keeps_parts
+        assert ledger.records()[0].values == VALUES
+    with Ledger(path) as ledger:
+        ledger.add(cell("b", "k2"), DONE, HERE, {"h": {"kind": "memory"}})
+        assert ledger.ask("SELECT value FROM parts") == [('{"kind": "memory"}',)]
+        assert ledger.states([cell()]) == {"k1": "done"}

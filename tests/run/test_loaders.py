@@ -16,8 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ablate.run.local import Worker
 from PIL import Image
+
+from ablate.run.executors.base import Setup
+from ablate.run.executors.local import LocalExecutor
+from ablate.run.records import Job, Outcome
 
 STUDY = """
 input: {resolution: 32, classes: 2}
@@ -146,22 +149,27 @@ def test_nothing_is_left_of_a_killed_study(
     assert until(lambda: family() == []), "processes go on without their driver"
 
 
-def job(folder: Path, item: str) -> dict[str, object]:
+def job(folder: Path, item: str) -> Job:
     """A job whose code is a user's, with a `DataLoader` of the user's."""
     path = folder / f"user_{uuid.uuid4().hex}.py"
     path.write_text(LOADER.format(item=item))
-    return {"kind": "memory", "layouts": {}, "condition": {}, "block_files": [str(path)]}
+    return Job("", "ablate.runners.complexity:run", {}, {}, extensions=(str(path),))
+
+
+def outcome_of(job: Job, timeout: float = 60) -> Outcome:
+    with LocalExecutor(Setup(workers=1, timeout=timeout)) as executor:
+        ((_, outcome),) = executor.run([job])
+    return outcome
 
 
 def test_any_loader_of_a_job_ends(tmp_path: Path, family: Callable[[], list[int]]) -> None:
-    worker = Worker(timeout=60)
-    try:
-        outcome = worker.run(job(tmp_path, "return index"))
-        raised = worker.run(job(tmp_path, "raise ValueError(f'image {index} is broken')"))
-    finally:
-        worker.close()
-    assert outcome.reason == "RuntimeError: read everything"
-    assert raised.reason == "ValueError: image 0 is broken"
+    with LocalExecutor(Setup(workers=1, timeout=60)) as executor:
+        jobs = [
+            job(tmp_path, item) for item in ("return index", "raise ValueError(f'image {index} is broken')")
+        ]
+        reasons = {done.id: outcome.reason for done, outcome in executor.run(jobs)}
+    assert reasons[jobs[0].id] == "RuntimeError: read everything"
+    assert reasons[jobs[1].id] == "ValueError: image 0 is broken"
     assert family() == []
 
 
@@ -173,36 +181,30 @@ def test_loaders_end_with_their_worker(
 ) -> None:
     """Killed from outside, the worker is a crash that is seen at once, and its loader's processes end too."""
     item = HANGS.format(begun=str(tmp_path / "begun")) + "; os.kill(os.getppid(), 9); time.sleep(600)"
-    worker = Worker(timeout=60)
-    try:
-        outcome = worker.run(job(tmp_path, item.replace("time.sleep(600)", "time.sleep(0.1)", 1)))
-        assert outcome.status == "crashed"
-        assert "SIGKILL" in outcome.reason
-        assert until(lambda: family() == []), "the loader goes on without its worker"
-    finally:
-        worker.close()
+    outcome = outcome_of(job(tmp_path, item.replace("time.sleep(600)", "time.sleep(0.1)", 1)))
+    assert outcome.status == "crashed"
+    assert "SIGKILL" in outcome.reason
+    assert until(lambda: family() == []), "the loader goes on without its worker"
 
 
 def test_loaders_end_with_a_time_out(
     tmp_path: Path, family: Callable[[], list[int]], until: Callable[[Callable[[], bool]], bool]
 ) -> None:
-    worker = Worker(timeout=1)
-    try:
-        assert worker.run(job(tmp_path, "time.sleep(600)")).status == "timeout"
-        assert until(lambda: family() == []), "the loader goes on after its time-out"
-    finally:
-        worker.close()
+    assert outcome_of(job(tmp_path, "time.sleep(600)"), timeout=1).status == "timeout"
+    assert until(lambda: family() == []), "the loader goes on after its time-out"
 
 
 def test_loaders_end_with_their_driver(
     tmp_path: Path, family: Callable[[], list[int]], until: Callable[[Callable[[], bool]], bool]
 ) -> None:
     item = HANGS.format(begun=str(tmp_path / "begun"))
-    (tmp_path / "job.json").write_text(json.dumps(job(tmp_path, item)))
+    (tmp_path / "job.json").write_text(json.dumps(job(tmp_path, item).to_json()))
     script = """
         import json, sys
-        from ablate.run.local import Worker
-        Worker().run(json.load(open(sys.argv[1])))
+        from ablate.run.executors.base import Setup
+        from ablate.run.executors.local import LocalExecutor
+        from ablate.run.records import Job
+        list(LocalExecutor(Setup(workers=1)).run([Job.from_json(json.load(open(sys.argv[1])))]))
     """
     driver = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script), str(tmp_path / "job.json")])
     assert until(lambda: (tmp_path / "begun").exists()), "the loader has not begun"

@@ -11,7 +11,7 @@ from ablate.measurements.complexity import ComplexityCondition
 from ablate.measurements.register import measurement
 from ablate.run import closure
 from ablate.run import keys as cell_keys
-from ablate.run.keys import cell_key, condition_key
+from ablate.run.keys import cell_ingredients, condition_key
 from ablate.run.plan import plan
 from ablate.study.load import load_study, parse_study
 from ablate.study.study import Study
@@ -242,7 +242,7 @@ def test_a_layout_by_any_other_name_has_the_same_key() -> None:
     study = parse_study(TEXT.replace("  b: linear", "  b: linear\n  twin: linear"))
     entry = measurement("complexity")
     shared = condition_key(entry, ComplexityCondition(resolution=32))
-    assert cell_key(study, entry, "b", shared) == cell_key(study, entry, "twin", shared)
+    assert cell_ingredients(study, entry, "b", shared) == cell_ingredients(study, entry, "twin", shared)
 
 
 def test_a_helper_module_of_the_user_s_is_in_the_keys(

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from ablate.cli import app, costs, studies  # noqa: F401  (the commands register themselves)
+from ablate.cli import costs, studies  # noqa: F401  (the commands register themselves)
+from ablate.cli.app import app
 from ablate.search import SearchSpace
 from ablate.study.load import load_study
 from ablate.study.shipped import find_study

@@ -1,0 +1,65 @@
+"""What the commands open: studies, results, executors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ablate.run.executors.base import Executor
+    from ablate.run.ledger import Ledger
+    from ablate.study.study import Study
+
+
+def load_file(file: str) -> Study:
+    """The study of a file, or the shipped one of this name. Raises `LayoutError` with all of its mistakes."""
+    from ablate.study.load import load_study
+    from ablate.study.shipped import find_study
+
+    return load_study(find_study(file))
+
+
+def load_matched(file: str) -> Study:
+    """The study with its layouts at the budget that it asks for."""
+    from ablate.run.prepare import matched
+
+    study = load_file(file)
+    if study.match is None:
+        return study
+    with make("local", 1, None, None) as executor:
+        return matched(study, executor)
+
+
+def make(
+    name: str, workers: int | None, timeout: float | None, folder: Path | None, slurm: list[str] | None = None
+) -> Executor:
+    """The executor of this name. Raises `AblateError` for one that is not known, and for wrong options."""
+    from ablate.cli.options import executor_options
+    from ablate.run.executors.base import Setup, make_executor
+
+    return make_executor(name, Setup(workers, timeout, folder, executor_options(slurm)))
+
+
+def folder_of(study: Study, out: Path | None) -> Path:
+    """Where a study's results are."""
+    return out if out is not None else Path("results") / study.name
+
+
+def open_ledger(folder: Path, *, write: bool = False) -> Ledger:
+    """The ledger of a folder of results. Raises `AblateError` where there is none."""
+    from ablate.errors import AblateError
+    from ablate.run.ledger import FILE, Ledger
+
+    if not exists(folder / FILE):
+        raise AblateError(
+            f"{folder} has no {FILE}: no results yet; make them with: ablate run FILE --out {folder}"
+        )
+    return Ledger(folder / FILE, read_only=not write)
+
+
+def exists(path: Path) -> bool:
+    """Whether there is a file; a name that no file can have has none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
