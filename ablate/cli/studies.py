@@ -51,6 +51,7 @@ def run(
     study = _load(file)
     print_warnings(study.warnings)
     out = _folder(study, out)
+    _print_decisions(study, out)
     with only_writer(out), _ledger(out, write=True) as ledger:
         with (
             _resumable(f"ablate run {file} --out {out}"),
@@ -75,6 +76,7 @@ def check(file: StudyFile) -> None:
     study = _matched(file)
     print_warnings(study.warnings)
     typer.echo(f"{file}: {len(study.layouts)} layouts, {len(plan(study))} cells")
+    _print_decisions(study, _folder(study, None))
     if study.search is not None:
         from ablate.search import SearchSpace
 
@@ -220,6 +222,13 @@ def _matched(file: str) -> Study:
         return study
     with _executor("local", 1, None, None) as executor:
         return matched(study, executor)
+
+
+def _print_decisions(study: Study, out: Path) -> None:
+    from ablate.run.decide import decision_lines
+
+    for line in decision_lines(study, out):
+        typer.echo(line)
 
 
 def _executor(name: str, workers: int | None, timeout: float | None, folder: Path | None) -> Executor:

@@ -11,13 +11,13 @@ from pydantic import Field, Strict, StrictBool, model_validator
 
 from ablate.dotted import load
 from ablate.layout.settings import Count, Model, Positive
+from ablate.measurements.auto_seeds import Seeds, seed_count
 from ablate.measurements.base import Measurement, Scope
-from ablate.measurements.fields import Device, Pixels, Precision, Resolutions, Text
+from ablate.measurements.fields import Device, Pixels, Precision, Text
 from ablate.measurements.register import register
 from ablate.measurements.values import Values
 from ablate.quantities import Quantity, Reader
 
-MOST_SEEDS = 1000
 EPOCHS = 5.0
 """The budget of a study that names none."""
 
@@ -59,17 +59,17 @@ class AccuracyProtocol(Model):
     flip_test: StrictBool = Field(
         default=False, description="Also judge the mean of the logits of an image and its mirror image."
     )
-    test_resolutions: Resolutions = Field(
-        default=(),
-        description="Also judge the trained network at these sizes in pixels.",
-        validate_default=False,
+    test_resolutions: tuple[Pixels, ...] = Field(
+        default=(), description="Also judge the trained network at these sizes in pixels."
     )
     curve_tests: Annotated[int, Strict(), Field(ge=0, le=1000)] = Field(
         default=0, description="Judge the network that many times on the way; nothing is chosen by it."
     )
     device: Device = Field(default="auto", description="cpu, cuda, cuda:1, or auto: CUDA where there is one.")
     eval_batch: Count = Field(default=256, description="Images in a batch of the test.")
-    seed: Annotated[int, Field(ge=0)] = Field(default=0, exclude=True)
+    seed: Annotated[int, Field(ge=0)] = Field(
+        default=0, exclude=True, description="Of a single run; a study has `seeds`."
+    )
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
@@ -96,7 +96,7 @@ class AccuracyProtocol(Model):
         return self.model_copy(update=changes)
 
 
-class _OnImages(AccuracyProtocol):
+class OnImages(AccuracyProtocol):
     """What is trained on; a study that names no budget trains for five epochs."""
 
     dataset: Text = Field(
@@ -121,15 +121,16 @@ class _OnImages(AccuracyProtocol):
         return given
 
 
-class Accuracy(_OnImages):
+class Accuracy(OnImages):
     """Top-1 accuracy after a short schedule, over several seeds."""
 
-    seeds: Annotated[Count, Field(le=MOST_SEEDS)] = Field(
-        default=3, description="Number of repetitions, with seeds 0, 1, 2, ..."
+    seeds: Seeds = Field(
+        default=3,
+        description="Number of repetitions, with seeds 0, 1, 2, ...; or auto(difference=0.5, most=20).",
     )
 
 
-class AccuracyCondition(_OnImages):
+class AccuracyCondition(OnImages):
     """One training run."""
 
     seed: Annotated[int, Field(ge=0)] = 0
@@ -205,13 +206,13 @@ class AccuracyValues(Values):
 
 
 def _conditions(settings: Accuracy, scope: Scope) -> Iterator[AccuracyCondition]:
-    shared = {name: getattr(settings, name) for name in _OnImages.model_fields if name != "seed"}
-    for seed in range(settings.seeds):
+    shared = {name: getattr(settings, name) for name in OnImages.model_fields if name != "seed"}
+    for seed in range(seed_count(settings.seeds)):
         yield AccuracyCondition(seed=seed, **shared)
 
 
 def _warnings(settings: Accuracy) -> Iterator[tuple[tuple[str, ...], str]]:
-    if settings.seeds < 2:
+    if seed_count(settings.seeds) < 2:
         yield ("seeds",), "one seed gives no error bar; use 3 or more"
 
 
