@@ -67,6 +67,7 @@ def run(
     study = load_file(file)
     print_warnings(study.warnings)
     out = folder_of(study, out)
+    _print_decisions(study, out)
     selected = selection(study, only, layouts)
     if dry:
         _dry_run(study, out, selected, workers, retry_failed, as_json)
@@ -109,6 +110,7 @@ def check(file: StudyFile) -> None:
     study = load_matched(file)
     print_warnings(study.warnings)
     typer.echo(f"{file}: {len(study.layouts)} layouts, {len(plan(study))} cells")
+    _print_decisions(study, folder_of(study, None))
     if study.search is not None:
         from ablate.search import SearchSpace
 
@@ -245,3 +247,10 @@ def _write_report(ledger: Ledger, out: Path) -> None:
 
     write_report(ledger, out)
     typer.echo(f"report: {out / 'report.html'}")
+
+
+def _print_decisions(study: Study, out: Path) -> None:
+    from ablate.run.decide import decision_lines
+
+    for line in decision_lines(study, out):
+        typer.echo(line)

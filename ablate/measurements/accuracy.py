@@ -11,13 +11,13 @@ from pydantic import Field, Strict, StrictBool, model_validator
 
 from ablate.dotted import load
 from ablate.layout.settings import Count, Model, Positive
+from ablate.measurements.auto_seeds import Seeds, seed_count
 from ablate.measurements.base import Measurement, Scope
 from ablate.measurements.fields import Device, Pixels, Precision, Text
 from ablate.measurements.register import register
 from ablate.measurements.values import Values
 from ablate.quantities import Quantity, Reader
 
-MOST_SEEDS = 1000
 EPOCHS = 5.0
 """The budget of a study that names none."""
 
@@ -67,7 +67,9 @@ class AccuracyProtocol(Model):
     )
     device: Device = Field(default="auto", description="cpu, cuda, cuda:1, or auto: CUDA where there is one.")
     eval_batch: Count = Field(default=256, description="Images in a batch of the test.")
-    seed: Annotated[int, Field(ge=0)] = Field(default=0, exclude=True)
+    seed: Annotated[int, Field(ge=0)] = Field(
+        default=0, exclude=True, description="Of a single run; a study has `seeds`."
+    )
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
@@ -122,8 +124,9 @@ class OnImages(AccuracyProtocol):
 class Accuracy(OnImages):
     """Top-1 accuracy after a short schedule, over several seeds."""
 
-    seeds: Annotated[Count, Field(le=MOST_SEEDS)] = Field(
-        default=3, description="Number of repetitions, with seeds 0, 1, 2, ..."
+    seeds: Seeds = Field(
+        default=3,
+        description="Number of repetitions, with seeds 0, 1, 2, ...; or auto(difference=0.5, most=20).",
     )
 
 
@@ -204,7 +207,7 @@ class AccuracyValues(Values):
 
 def _conditions(settings: Accuracy, scope: Scope) -> Iterator[AccuracyCondition]:
     shared = {name: getattr(settings, name) for name in OnImages.model_fields if name != "seed"}
-    for seed in range(settings.seeds):
+    for seed in range(seed_count(settings.seeds)):
         yield AccuracyCondition(seed=seed, **shared)
 
 
@@ -215,7 +218,7 @@ def _work(condition: AccuracyCondition) -> float:
 
 
 def _warnings(settings: Accuracy) -> Iterator[tuple[tuple[str, ...], str]]:
-    if settings.seeds < 2:
+    if seed_count(settings.seeds) < 2:
         yield ("seeds",), "one seed gives no error bar; use 3 or more"
 
 

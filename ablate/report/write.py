@@ -27,6 +27,7 @@ from ablate.run.facts import (
     AblationFact,
     ExpectationFact,
     FormulaFact,
+    LadderFact,
     LooksFact,
     MatchFact,
     SearchFact,
@@ -34,7 +35,7 @@ from ablate.run.facts import (
 )
 from ablate.run.ledger import Ledger
 
-FACTS = (FormulaFact, MatchFact, SearchFact, AblationFact, ExpectationFact, LooksFact)
+FACTS = (FormulaFact, MatchFact, SearchFact, AblationFact, ExpectationFact, LooksFact, LadderFact)
 
 
 def write_report(ledger: Ledger, out: Path) -> list[Path]:

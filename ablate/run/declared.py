@@ -5,14 +5,24 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from ablate.measurements.register import quantity
-from ablate.run.facts import AblationFact, ClaimsFact, DesignRecord, DesignRow, ExpectationFact, Predicted
+from ablate.run.facts import (
+    AblationFact,
+    ClaimsFact,
+    DesignRecord,
+    DesignRow,
+    ExpectationFact,
+    LadderFact,
+    LadderRecord,
+    Predicted,
+    Rung,
+)
 from ablate.run.ledger import Ledger
 from ablate.study.expectation import Expectation
 from ablate.study.study import Study
 
 
 def declare(study: Study, ledger: Ledger) -> None:
-    """Keep a study's ablations and predictions in its ledger; to be called before cells are run."""
+    """Keep a study's ablations, ladders and predictions in its ledger; to be called before cells are run."""
     ablations = tuple(
         DesignRecord(
             one.base,
@@ -29,6 +39,11 @@ def declare(study: Study, ledger: Ledger) -> None:
         ledger.write(AblationFact(ablations))
     if study.claims or ledger.read(ClaimsFact) is not None:
         ledger.write(ClaimsFact(study.claims))
+    rungs = tuple(
+        LadderRecord(one.base, tuple(Rung(scale, name) for scale, name in one.rungs)) for one in study.ladders
+    )
+    if rungs or ledger.read(LadderFact) is not None:
+        ledger.write(LadderFact(rungs))
     keep_predictions(study, ledger, datetime.now(UTC).isoformat(timespec="seconds"))
 
 

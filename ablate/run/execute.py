@@ -17,6 +17,7 @@ from ablate.run.outbox import collect, forget
 from ablate.run.plan import plan
 from ablate.run.prepare import keep_formulas, matched, study_job
 from ablate.run.records import Cell, Job, Outcome, Provenance, plain
+from ablate.run.rounds import auto_seeds, rounds
 from ablate.run.why import Parts
 from ablate.runners.provenance import load_average, provenance
 from ablate.study.shipped import study_name
@@ -75,6 +76,24 @@ def run_study(
     if not study.layouts:
         hint = f"; search for some with: ablate search {study.path}" if study.search is not None else ""
         raise AblateError(f"{study.path or study.name} has no layouts to measure{hint}")
+    auto = auto_seeds(study)
+    if auto is not None:
+        parts = [
+            run_study(
+                part,
+                ledger,
+                executor,
+                watch,
+                hear=hear,
+                retry_failed=retry_failed,
+                selected=selected,
+                command=command,
+            )
+            for part in rounds(study, auto, ledger)
+        ]
+        executed = sum(part.executed for part in parts)
+        last = parts[-1]
+        return replace(last, executed=executed, reused=last.reused + last.executed - executed)
     study = matched(study, executor, ledger)
     cells = plan(study)
     ledger.set_plan(cells)

@@ -222,3 +222,28 @@ class LooksFact(Fact):
     reached: int = 0
     difference: float = 0.0
     undecided: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One size of a layout: its scale, and the name of the layout at it."""
+
+    scale: float
+    layout: str
+
+
+@dataclass(frozen=True)
+class LadderRecord:
+    """A layout at several sizes, in rising order."""
+
+    base: str
+    rungs: tuple[Rung, ...]
+
+
+@dataclass(frozen=True)
+class LadderFact(Fact):
+    """The ladders of the study."""
+
+    name: ClassVar[str] = "ladders"
+
+    ladders: tuple[LadderRecord, ...] = ()

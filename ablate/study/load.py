@@ -20,6 +20,7 @@ from ablate.study.ablation_layouts import Ablation, make_ablations
 from ablate.study.entries import Entries
 from ablate.study.expect_quantities import read_expectations
 from ablate.study.expectation import Expectation
+from ablate.study.ladder import Ladder, LadderSettings, make_ladders
 from ablate.study.measure import measure_model, settings_of, with_resolutions
 from ablate.study.source import Source, parse_source, read_source
 from ablate.study.space import space_mistakes, unmeasured_goals
@@ -70,7 +71,9 @@ class _Loader:
         entries.read(self.data.get("layouts", {}), self.data.get("vary", {}))
         self.mistakes += entries.mistakes
         self.warnings += entries.warnings
+        own = dict(entries.layouts)
         ablations = self.ablations(entries)
+        ladders = self.ladders(entries, own)
         match: Match | None = self.section("match")
         measure = self.measure()
         report: ReportOptions = self.section("report")
@@ -99,6 +102,7 @@ class _Loader:
             report=report,
             search=search,
             ablations=ablations,
+            ladders=ladders,
             expectations=expectations,
             claims=claims,
             extensions=files,
@@ -118,6 +122,21 @@ class _Loader:
         entries.names |= {name: name for name in made.derived}
         return tuple(made.ablations)
 
+    def ladders(self, entries: Entries, own: dict[str, Any]) -> tuple[Ladder, ...]:
+        """The ladders, of the file's own layouts unless it names others; their sizes are layouts too."""
+        settings: LadderSettings | None = self.section("ladder")
+        if settings is None:
+            return ()
+        if "match" in self.data:
+            message = "`match` would bring all sizes of a ladder to one budget; leave one of the two out"
+            self.mistakes.append(Mistake(message, ("ladder",), at_key=True))
+        known = entries.layouts if settings.layouts is not None else own
+        made = make_ladders(settings, known, names=entries.names, check=self.check)
+        self.add(made.mistakes, "ladder")
+        entries.layouts |= made.derived
+        entries.names |= {name: name for name in made.derived}
+        return tuple(made.ladders)
+
     def expectations(
         self, entries: Entries, measure: Model, given_input: Input
     ) -> tuple[tuple[Expectation, ...], dict[str, tuple[str, ...]]]:
@@ -126,7 +145,7 @@ class _Loader:
         claims: dict[str, tuple[str, ...]] = self.section("claims")
         if not self.check:
             return (), {}
-        names = None if self.mistaken() & {"layouts", "ablation"} else entries.names
+        names = None if self.mistaken() & {"layouts", "ablation", "ladder"} else entries.names
         settings = (
             None
             if "measure" in self.mistaken()
@@ -227,7 +246,7 @@ class _Loader:
             if len(budgets) > 1 and not any(mistake.path == ("match",) for mistake in self.mistakes):
                 message = f"match one quantity, not {' and '.join(budgets)}"
                 self.mistakes.append(Mistake(message, ("match",)))
-        broken = "ablation" in self.mistaken()  # then the names of derived layouts are not known
+        broken = self.mistaken() & {"ablation", "ladder"}  # then the names of derived layouts are not known
         if report.baseline is not None and report.baseline not in entries.names and not broken:
             hint = did_you_mean(report.baseline, tuple(entries.names))
             message = f"unknown layout {report.baseline!r}{hint}"

@@ -16,6 +16,7 @@ from ablate.study.ablation import AblationValue
 from ablate.study.ablation_layouts import Ablation
 from ablate.study.expectation import Expectation
 from ablate.study.fields import Bytes, ConstraintText, ObjectiveText, Size, Text
+from ablate.study.ladder import Ladder, LadderSettings
 from ablate.study.measure import measure_model
 
 __all__ = ["Input", "Match", "ReportOptions", "Search", "Space", "Study", "StudyFile"]
@@ -151,6 +152,9 @@ class StudyFile(Model):
     ablation: AblationValue = Field(
         default=None, description="A base layout, named changes, and which of them are made together."
     )
+    ladder: LadderSettings | None = Field(
+        default=None, description="Each layout at several sizes, for a law of accuracy against MACs."
+    )
     expect: tuple[StrictStr, ...] = Field(
         default=(), description="What the author predicts: accuracy of a > accuracy of b by 0.5."
     )
@@ -184,6 +188,7 @@ class Study:
     report: ReportOptions = field(default_factory=ReportOptions)
     search: Search | None = None
     ablations: tuple[Ablation, ...] = ()
+    ladders: tuple[Ladder, ...] = ()
     expectations: tuple[Expectation, ...] = ()
     claims: dict[str, tuple[str, ...]] = field(default_factory=dict)  # sentence -> expectations as text
     extensions: tuple[Path, ...] = ()

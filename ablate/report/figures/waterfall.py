@@ -36,8 +36,8 @@ def waterfall_figure(results: Results) -> Drawn | None:
         _draw(panel, results, ablation)
     return Drawn(
         "waterfall",
-        "Accuracy while the changes are made one after another, in this order, which is a part of the result; "
-        "bars are the steps, whiskers the 95 % interval of each step, paired by seed. Grey: not resolved.",
+        "Accuracy while the changes are made one after another, in this order, which is part of the result; "
+        "bars are the steps, whiskers their 95 % intervals, paired by seed. Grey: not resolved.",
         figure_,
     )
 

@@ -1,0 +1,134 @@
+"""`ladder:` of a study file: each layout at several sizes, by its widths or by its depths.
+
+    ladder: {scales: [0.5, 0.71, 1, 1.41], by: width}
+
+A scaled layout is called `name*0.71`; at scale 1 it is the layout itself. By width every stage keeps its
+number of heads, and its width goes to the nearest multiple of that number (and of 4), so that every block can
+be built; by depth every stage keeps at least one block.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, StrictStr, ValidationError
+
+from ablate.errors import Mistake, did_you_mean
+from ablate.layout.layout import Layout
+from ablate.layout.resolve import resolve
+from ablate.layout.settings import LayoutSettings, Model, Positive, plain_mistakes
+from ablate.measurements.fields import distinct
+
+
+def _two(scales: tuple[float, ...]) -> tuple[float, ...]:
+    if len(scales) < 2:
+        raise ValueError("a ladder needs two scales at least, and four for a law")
+    return distinct(scales)
+
+
+class LadderSettings(Model):
+    """The sizes of a ladder."""
+
+    scales: Annotated[tuple[Positive, ...], Field(min_length=2, max_length=20), AfterValidator(distinct)] = (
+        Field(description="Factors of the widths or depths, four at least for a law: [0.5, 0.71, 1, 1.41].")
+    )
+    by: Literal["width", "depth"] = Field(default="width", description="What is scaled.")
+    layouts: tuple[StrictStr, ...] | None = Field(
+        default=None, min_length=1, description="The layouts that are scaled; default: all of `layouts`."
+    )
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """A layout at several sizes: the name of the layout at each scale, in rising order."""
+
+    base: str
+    rungs: tuple[tuple[float, str], ...]
+
+
+@dataclass
+class Ladders:
+    """What `ladder:` comes to; the paths of mistakes start below it."""
+
+    ladders: list[Ladder] = field(default_factory=list)
+    derived: dict[str, Layout] = field(default_factory=dict)
+    mistakes: list[Mistake] = field(default_factory=list)
+
+
+def make_ladders(
+    settings: LadderSettings, layouts: Mapping[str, Any], *, names: Collection[str] = (), check: bool = True
+) -> Ladders:
+    """The scaled layouts of `layouts`, the study's own ones. `names` are those of all, broken ones too.
+
+    Two scales that come to the same sizes, and a layout that cannot be scaled, are mistakes.
+    """
+    out = Ladders()
+    for place, name in enumerate(settings.layouts or tuple(layouts)):
+        path: tuple[str | int, ...] = ("layouts", place) if settings.layouts else ()
+        layout = layouts.get(name)
+        if layout is None:
+            if name not in names:
+                message = f"unknown layout {name!r}{did_you_mean(name, tuple(names or layouts))}"
+                out.mistakes.append(Mistake(message, path))
+            continue
+        if not isinstance(layout, Layout) or layout.timm is not None:
+            out.mistakes.append(Mistake(f"{name!r} is no layout of the language: it cannot be scaled", path))
+            continue
+        _add(out, name, layout, settings, check)
+    return out
+
+
+def _add(out: Ladders, name: str, layout: Layout, settings: LadderSettings, check: bool) -> None:
+    sizes: dict[tuple[tuple[int, ...], tuple[int, ...]], float] = {}
+    rungs = []
+    for place, scale in sorted(enumerate(settings.scales), key=lambda pair: pair[1]):
+        path = ("scales", place)
+        scaled = layout if scale == 1 else _scaled(out, name, layout, settings.by, scale, path, check)
+        if scaled is None:
+            continue
+        size = scaled.widths, scaled.depths
+        if size in sizes:
+            message = (
+                f"{name!r} has the same sizes at {sizes[size]:g} and {scale:g}: {settings.by}s go in steps"
+            )
+            out.mistakes.append(Mistake(message, path))
+            continue
+        sizes[size] = scale
+        rung = name if scale == 1 else f"{name}*{scale:g}"
+        rungs.append((scale, rung))
+        if scale != 1:
+            out.derived[rung] = scaled
+    out.ladders.append(Ladder(name, tuple(rungs)))
+
+
+def _scaled(
+    out: Ladders, name: str, layout: Layout, by: str, scale: float, path: tuple[str | int, ...], check: bool
+) -> Layout | None:
+    if by == "depth" and layout.settings.stages is not None:
+        out.mistakes.append(Mistake(f"`stages` fixes the depths of {name!r}; scale it by width", ("by",)))
+        return None
+    given = {key: getattr(layout.settings, key) for key in layout.settings.model_fields_set}
+    if by == "width":
+        widths = tuple(scaled_width(stage.width, stage.heads, scale) for stage in layout.stages)
+        given |= {"widths": widths, "heads": tuple(stage.heads for stage in layout.stages)}
+        given.pop("head_dim", None)
+    else:
+        given["depths"] = tuple(max(1, round(scale * depth)) for depth in layout.depths)
+    try:
+        settings = LayoutSettings.model_validate(given)
+        mistakes = resolve(settings, check=check).mistakes
+    except ValidationError as error:
+        mistakes = plain_mistakes(error)
+    if mistakes:
+        out.mistakes += [Mistake(f"{name} at {scale:g}: {mistake.message}", path) for mistake in mistakes]
+        return None
+    return Layout.from_settings(settings, f"{name}*{scale:g}", check=False)
+
+
+def scaled_width(width: int, heads: int, scale: float) -> int:
+    """The multiple of the number of heads, and of 4, nearest to `scale * width`; one such step at least."""
+    step = math.lcm(heads, 4) if width % math.lcm(heads, 4) == 0 else heads
+    return max(1, round(scale * width / step)) * step
