@@ -12,7 +12,7 @@ from pydantic import Field, Strict, StrictBool, model_validator
 from ablate.dotted import load
 from ablate.layout.settings import Count, Model, Positive
 from ablate.measurements.base import Measurement, Scope
-from ablate.measurements.fields import Device, Pixels, Precision, Resolutions, Text
+from ablate.measurements.fields import Device, Pixels, Precision, Text
 from ablate.measurements.register import register
 from ablate.measurements.values import Values
 from ablate.quantities import Quantity, Reader
@@ -59,10 +59,8 @@ class AccuracyProtocol(Model):
     flip_test: StrictBool = Field(
         default=False, description="Also judge the mean of the logits of an image and its mirror image."
     )
-    test_resolutions: Resolutions = Field(
-        default=(),
-        description="Also judge the trained network at these sizes in pixels.",
-        validate_default=False,
+    test_resolutions: tuple[Pixels, ...] = Field(
+        default=(), description="Also judge the trained network at these sizes in pixels."
     )
     curve_tests: Annotated[int, Strict(), Field(ge=0, le=1000)] = Field(
         default=0, description="Judge the network that many times on the way; nothing is chosen by it."
