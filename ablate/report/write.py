@@ -25,8 +25,9 @@ from ablate.report.results import Results
 from ablate.report.table import Table
 from ablate.run.facts import FormulaFact, MatchFact, SearchFact, StudyFact
 from ablate.run.ledger import Ledger
+from ablate.run.search_facts import CourseFact, EndFact
 
-FACTS = (FormulaFact, MatchFact, SearchFact)
+FACTS = (FormulaFact, MatchFact, SearchFact, CourseFact, EndFact)
 
 
 def write_report(ledger: Ledger, out: Path) -> list[Path]:
@@ -52,7 +53,7 @@ def write_results(results: Results, out: Path, troubles: Sequence[str] = ()) -> 
     notes = list(troubles)
     tables = []
     for entry in table_entries():
-        made = entry.make(results) if results.records or entry.name in ("search", "main") else None
+        made = entry.make(results) if results.records or entry.name.startswith("search") or entry.name == "main" else None
         if isinstance(made, Table):
             tables.append(made)
     with style.paper_style():

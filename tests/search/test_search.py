@@ -121,7 +121,7 @@ def test_the_share_within_the_bounds_is_that_of_the_space(training: Any, trained
 
 
 def test_with_a_tight_budget_one_width_is_solved_for(training: Any, trained: Any, memory: Any, tmp_path: Path) -> None:
-    wide = trained().search.space.model_copy(update={"widths": (tuple(range(16, 513, 16)), (32, 64))})
+    wide = trained().search.space.model_copy(update={"widths": (tuple(range(16, 257, 48)), (32, 64))})
     study = trained(space=wide)
     result = run_search(study, tmp_path, trials=8, storage=memory, executor=training)
     assert result.course.rate < 0.1
@@ -137,7 +137,7 @@ def test_with_a_tight_budget_one_width_is_solved_for(training: Any, trained: Any
     assert len(made_to_fit) >= 4
     space = SearchSpace.of(study)
     for trial in made_to_fit:  # the next larger value of the width that was solved for does not fit
-        wider = [{**trial.params, "width1": trial.params["width1"] + 16}]
+        wider = [{**trial.params, "width1": trial.params["width1"] + 48}]
         wider += [{**trial.params, "width2": 64}] if trial.params["width2"] == 32 else []
         assert any(cost(space.layout(params))[1] > 16_000 for params in wider)
 
