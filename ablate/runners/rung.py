@@ -21,9 +21,7 @@ def run(task: Task[RungCondition], progress: Progress) -> AccuracyValues:
     """
     asked, layout = task.condition, task.layout
     whole = AccuracyCondition(**asked.model_dump(exclude={"stop"}))
-    dataset = load(
-        whole.dataset, data_dir=whole.data_dir, resolution=whole.resolution, subset=whole.subset
-    )
+    dataset = load(whole.dataset, data_dir=whole.data_dir, resolution=whole.resolution, subset=whole.subset)
     return train(
         lambda: network_for(layout, dataset),
         dataset,

@@ -34,11 +34,9 @@ def course_of(search: Search, space: SearchSpace, store: Store, proposer: Propos
 
 
 def importance(search: Search, space: SearchSpace, store: Store) -> dict[str, dict[str, float]]:
-    """PED-ANOVA (Watanabe et al., 2023): the share of each parameter in what sets the best tenth of the finished,
-    feasible trials apart, by objective. Empty for fewer than 10 such trials."""
-    done = [
-        trial for trial in store.settled() if is_feasible(trial) and STOPPED not in trial.user_attrs
-    ]
+    """PED-ANOVA (Watanabe et al., 2023): the share of each parameter in what sets the best tenth of the
+    finished, feasible trials apart, by objective. Empty for fewer than 10 such trials."""
+    done = [trial for trial in store.settled() if is_feasible(trial) and STOPPED not in trial.user_attrs]
     free = {name: space.distributions[name] for name, values in space.choices.items() if len(values) > 1}
     if len(done) < _LEAST or not free:
         return {}
@@ -91,8 +89,8 @@ def remarks(
         said += end_in_words(end)
     elif search.final is None and any(quantity(goal.metric).repeats for goal in search.objectives):
         warned.append(
-            "the best layouts' values are those that they were chosen by, and flatter them; `final` trains them "
-            "again, beside random layouts"
+            "the best layouts' values are those that they were chosen by, and flatter them; `final` trains "
+            "them again, beside random layouts"
         )
     return tuple(said), tuple(warned)
 
@@ -107,15 +105,19 @@ def end_in_words(end: EndFact) -> list[str]:
 
     beats = end.beats
     words = [
-        f"{wanted.label} of the best {beats.n} minus that of {beats.n} random layouts of the same cost, with new "
-        f"seeds: {amount(beats.mean)}{unit} (95 % interval {amount(beats.low)} to {amount(beats.high)}): "
+        f"{wanted.label} of the best {beats.n} minus that of {beats.n} random layouts of the same cost, with "
+        f"new seeds: {amount(beats.mean)}{unit} (95 % interval {amount(beats.low)} to {amount(beats.high)}): "
         f"{beats.verdict}"
     ]
     fell = end.fell
     words.append(
         f"with new seeds the best fell back by {amount(fell.mean)}{unit} (95 % interval {amount(fell.low)} to "
         f"{amount(fell.high)})"
-        + (f", the winner {end.winner} by {amount(end.winner_fell)}{unit}" if end.winner_fell is not None else "")
+        + (
+            f", the winner {end.winner} by {amount(end.winner_fell)}{unit}"
+            if end.winner_fell is not None
+            else ""
+        )
     )
     return words
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 
 import pandas as pd
 from optuna.storages import BaseStorage
@@ -26,14 +25,13 @@ from ablate.search.evaluate import (
     Candidate,
     count_costs,
     measure,
-    measure_rung,
     measured_metrics,
     needed_measures,
     selected,
 )
+from ablate.search.halving import Halving
 from ablate.search.propose import Point, Proposer
 from ablate.search.results import best_study, pareto_front, trial_frame, trial_records
-from ablate.search.rungs import drop, hand_over, promoted, signed, stopping
 from ablate.search.space import SearchSpace
 from ablate.search.store import FILE as STORE
 from ablate.search.store import STOPPED, Store, is_feasible
@@ -124,21 +122,13 @@ class _Run:
         self.proposer = Proposer(space, store, search, self.count)
         self.measured: dict[str, Layout] = {}
         self.wanted = measured_metrics(search)
-        self.rungs = search.rungs.images if search.rungs is not None else ()
-        self.reached: dict[int, list[Candidate]] = {images: [] for images in self.rungs}
+        self.halving = Halving(study, search.rungs, ledger, executor) if search.rungs is not None else None
         for trial in store.settled():
             layout = space.layout(trial.params, trial.user_attrs["name"])
             if self.wanted and is_feasible(trial) and STOPPED not in trial.user_attrs:
                 self.measured.setdefault(layout.name, layout)
-            for images, accuracy in trial.user_attrs.get("rungs", {}).items():
-                metrics = {**trial.user_attrs["metrics"], "accuracy": accuracy}
-                known = Candidate(layout, metrics, trial.user_attrs.get("spread"))
-                self.reached.setdefault(int(images), []).append(known)
-
-    @property
-    def folder(self) -> Path:
-        """Where the study's files are."""
-        return self.ledger.path.parent.resolve()
+            if self.halving is not None:
+                self.halving.remember(layout, trial.user_attrs)
 
     def count(self, candidates: Sequence[Candidate]) -> None:
         """Fill in exact costs."""
@@ -169,8 +159,8 @@ class _Run:
             points.append(point)
         allowed = [point.candidate for point in points if not point.candidate.failure]
         if allowed and self.wanted:
-            for images in self.rungs:
-                allowed = self.rung(images, allowed, progress)
+            if self.halving is not None:
+                allowed = self.halving.survivors(allowed, progress.cells)
             self.measured |= {candidate.name: candidate.layout for candidate in allowed}
             if allowed:
                 measure(
@@ -182,41 +172,9 @@ class _Run:
                     watch=progress.cells,
                 )
         for point in points:
+            self.proposer.refuse(point.refused)
             self.settle(point)
         return len(points)
-
-    def rung(self, images: int, candidates: list[Candidate], progress: _Progress) -> list[Candidate]:
-        """Train up to a rung; those that go on."""
-        if not candidates:
-            return []
-        layouts = {candidate.name: candidate.layout for candidate in candidates}
-        study = selected(self.study, layouts, self.study.measure)
-        stopped = stopping(selected(study, layouts, _accuracy_alone(self.study)), images)
-        measure_rung(candidates, stopped, self.ledger, executor=self.executor, watch=progress.cells)
-        sound = [candidate for candidate in candidates if not candidate.failure]
-        for candidate in sound:
-            candidate.rungs[images] = candidate.metrics["accuracy"]
-        reached = self.reached[images]
-        reached += [Candidate(item.layout, dict(item.metrics), item.spread) for item in sound]
-        points = [signed(item.metrics, self.search.objectives) for item in reached]
-        assert self.search.rungs is not None
-        kept = promoted(points, self.errors(reached), len(sound), self.search.rungs.factor, self.search.seed)
-        names = {reached[index].name for index in kept}
-        for candidate in sound:
-            candidate.stopped = 0 if candidate.name in names else images
-        after = [bound for bound in self.rungs if bound > images][:1]
-        following = stopping(stopped, after[0]) if after else selected(study, layouts, _accuracy_alone(self.study))
-        kind = "rung" if after else "accuracy"
-        hand_over(self.folder, stopped, following, kind, {name: layouts[name] for name in names & set(layouts)})
-        drop(self.folder, stopped, [candidate.name for candidate in candidates if candidate.name not in names])
-        return [candidate for candidate in sound if candidate.name in names]
-
-    def errors(self, reached: Sequence[Candidate]) -> list[float]:
-        """The standard error of each objective at a rung: pooled over trials, and 0 for exact ones."""
-        seeds = self.study.measure.accuracy.seeds
-        squares = [item.spread**2 for item in reached if item.spread is not None]
-        error = (fmean(squares) / seeds) ** 0.5 if squares else 0.0
-        return [error if goal.metric == "accuracy" else 0.0 for goal in self.search.objectives]
 
     def settle(self, point: Point) -> None:
         """Write what is known of a candidate into the store and end its trial."""
@@ -252,7 +210,14 @@ class _Run:
         if best:
             if self.search.final is not None:
                 end = retrain(
-                    self.study, self.search, self.space, records, layouts, self.ledger, self.executor, self.count
+                    self.study,
+                    self.search,
+                    self.space,
+                    records,
+                    layouts,
+                    self.ledger,
+                    self.executor,
+                    self.count,
                 )
             shown = needed_measures(self.study, self.wanted - {"latency"})
             run_study(selected(self.study, best, shown), self.ledger, self.executor, command="search")
@@ -282,11 +247,6 @@ class _Progress:
         if kind not in ("complexity", "rung") and todo:
             self.part = max(self.part, cells / todo)
             self.watch(self.done + self.part * self.count, self.total)
-
-
-def _accuracy_alone(study: Study) -> object:
-    """The measurements of a rung."""
-    return needed_measures(study, {"accuracy"}).model_copy(update={"complexity": None})
 
 
 def _made_of(study: Study, search: Search, space: SearchSpace) -> str:

@@ -1,4 +1,4 @@
-"""The honest end: the best layouts are trained again with new seeds, beside random layouts of the same cost."""
+"""The honest end: the best layouts are trained again with new seeds, beside random ones of the same cost."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def retrain(
     executor: Executor,
     count: Callable[[Sequence[Candidate]], None],
 ) -> EndFact | None:
-    """Train the best `final.layouts` of the search again with `final.seeds` seeds that it has not used, under the
-    study's full protocol, and as many random layouts within the same bounds.
+    """Train the best `final.layouts` of the search again with `final.seeds` seeds that it has not used, under
+    the study's full protocol, and as many random layouts within the same bounds.
 
     The best are taken front by front, spread out over the last one. Each has a random partner: of 200 random
     points of the space one whose exact objectives differ from the layout's by a tenth at most (or the nearest,
@@ -53,7 +53,10 @@ def retrain(
     assert search.final is not None
     goal = next(goal for goal in search.objectives if quantity(goal.metric).repeats)
     done = [record for record in records if record.status == "done" and not record.repeats]
-    best = [done[index] for index in spread_out([_signed(record, search) for record in done], search.final.layouts)]
+    best = [
+        done[index]
+        for index in spread_out([_signed(record, search) for record in done], search.final.layouts)
+    ]
     if not best:
         return None
     exact = [item.metric for item in search.objectives if is_counted(quantity(item.metric))]
@@ -79,9 +82,13 @@ def retrain(
             Again(record.layout, partner.name, record.text, partner.layout.text, found, ours, other, costs)
         )
     lower = goal.direction == "minimize"
-    size = max((abs(value) for pair in pairs for value in (*pair.best.values(), *pair.other.values())), default=0.0)
+    size = max(
+        (abs(value) for pair in pairs for value in (*pair.best.values(), *pair.other.values())), default=0.0
+    )
     beats = compare_differences(
-        [fmean(pair.best.values()) - fmean(pair.other.values()) for pair in pairs], lower_is_better=lower, size=size
+        [fmean(pair.best.values()) - fmean(pair.other.values()) for pair in pairs],
+        lower_is_better=lower,
+        size=size,
     )
     fell = compare_differences(
         [sign * (pair.found - fmean(pair.best.values())) for pair in pairs], lower_is_better=True, size=size
@@ -91,7 +98,7 @@ def retrain(
 
 
 def _with_winner(fact: EndFact, seen: Mapping[str, Sequence[float]], sign: float) -> EndFact:
-    """How far the one that looked best fell back, with Welch's interval where the search had several seeds."""
+    """How far the one that looked best fell back, with Welch's interval where the search had seeds."""
     if not fact.pairs:
         return fact
     winner = max(fact.pairs, key=lambda pair: sign * pair.found)
@@ -138,7 +145,8 @@ def _partners(
             raise AblateError("`final` found no random layouts within the bounds to compare the best with")
         away = {
             item.name: max(
-                (abs(math.log(item.metrics[name] / float(record.metrics[name] or 1.0))) for name in exact), default=0.0
+                (abs(math.log(item.metrics[name] / float(record.metrics[name] or 1.0))) for name in exact),
+                default=0.0,
             )
             for item in usable
         }
@@ -179,4 +187,3 @@ def _values(
         if record.kind == wanted.kind and seed is not None and record.values is not None:
             values.setdefault(record.layout, {})[int(seed)] = wanted.value(record.values)
     return list(new), values
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from optuna.trial import Trial
 
@@ -16,8 +16,8 @@ from ablate.study.search import Search
 
 SAMPLE = 100  # random points that the share within the bounds is estimated from
 TIGHT = 0.2  # below this share one width of a point beyond the bounds is solved for
-_REPEATS = 3  # in a row, after which a new point is drawn at random
-_REFUSED = 60  # points in a row beyond the bounds, after which one within them is drawn at random
+_REPEATS = 2  # in a row, after which a new point is drawn at random
+_REFUSED = 20  # points in a row beyond the bounds, after which one within them is drawn at random
 _LISTED = 5000  # spaces up to this size are listed in full
 _DRAWS = 2000  # from larger ones
 
@@ -30,6 +30,7 @@ class Point:
 
     trial: Trial
     candidate: Candidate
+    refused: list[tuple[Trial, Candidate]] = field(default_factory=list)  # proposals on the way to it
 
 
 class Proposer:
@@ -51,8 +52,13 @@ class Proposer:
         self.solves = self.rate < TIGHT and bool(self.dials)
 
     def next(self) -> Point | None:
-        """The next point to measure; None when there is none left, or none within the bounds was met."""
-        repeats = refused = 0
+        """The next point to measure; None when there is none left, or none within the bounds was met.
+
+        What is refused on the way is told with the point, when that is settled: a search that is killed in
+        between then proposes the same again, in the same order.
+        """
+        repeats = tried = 0
+        refused: list[tuple[Trial, Candidate]] = []
         params: Params | None = None
         while True:
             trial = self.store.ask(params)
@@ -66,31 +72,37 @@ class Proposer:
                 self.count([candidate])
                 if candidate.failure or candidate.within(self.search.constraints):
                     self.names[layout] = layout.name
-                    return Point(trial, candidate)
-                self._refuse(trial, candidate)
-                refused += 1
+                    return Point(trial, candidate, refused)
+                self.refused.add(layout)
+                refused.append((trial, candidate))
+                tried += 1
                 params = self.solved(trial.params) if self.solves and not fixed else None
-            if params is None and (repeats >= _REPEATS or refused >= _REFUSED):
-                repeats = refused = 0
-                params = self.unseen(random.Random(f"{self.search.seed} {trial.number}"))
+            if params is None and (repeats >= _REPEATS or tried >= _REFUSED):
+                repeats = tried = 0
+                params = self.unseen(random.Random(f"{self.search.seed} {self.store.asked}"))
                 if params is None:
+                    self.refuse(refused)
                     return None
 
     def count(self, candidates: Sequence[Candidate]) -> None:
         """Fill in exact costs, of every network once."""
         new = {item.layout: item for item in candidates if item.layout not in self.prices}
         self._count(list(new.values()))
-        self.prices |= {layout: Candidate(layout, dict(item.metrics), failure=item.failure) for layout, item in new.items()}
+        self.prices |= {
+            layout: Candidate(layout, dict(item.metrics), failure=item.failure)
+            for layout, item in new.items()
+        }
         for item in candidates:
             known = self.prices[item.layout]
             item.metrics, item.failure = dict(known.metrics), known.failure
 
-    def _refuse(self, trial: Trial, candidate: Candidate) -> None:
-        self.refused.add(candidate.layout)
-        trial.set_user_attr("metrics", candidate.metrics)
-        for text, excess in candidate.violations(self.search.constraints).items():
-            trial.set_constraint(text, excess)
-        self.store.put_by(trial, BEYOND, candidate.values(self.search.objectives))
+    def refuse(self, refused: Iterable[tuple[Trial, Candidate]]) -> None:
+        """Tell the sampler of points beyond the bounds."""
+        for trial, candidate in refused:
+            trial.set_user_attr("metrics", candidate.metrics)
+            for text, excess in candidate.violations(self.search.constraints).items():
+                trial.set_constraint(text, excess)
+            self.store.put_by(trial, BEYOND, candidate.values(self.search.objectives))
 
     def solved(self, params: Params) -> dict[str, Choice] | None:
         """The point with one width as large as the bounds allow, the others as they are or, where that is not

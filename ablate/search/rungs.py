@@ -1,4 +1,4 @@
-"""Rungs: trials are compared after a part of their training, and only the best go on, from their checkpoints."""
+"""Rungs: trials are compared on the way, and only the best go on, from their checkpoints."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def promoted(
     best = math.ceil(count / factor)
     chance = _chances(np.asarray(points, dtype=float), np.asarray(errors, dtype=float), best, seed)
     order = sorted(range(count), key=lambda index: (-chance[index], index))
-    kept = order[:best] + [index for index in order[best : math.floor(MOST * best)] if chance[index] >= LIKELY]
+    kept = order[:best] + [
+        index for index in order[best : math.floor(MOST * best)] if chance[index] >= LIKELY
+    ]
     return sorted(index for index in kept if index >= count - newest)
 
 
@@ -81,7 +83,8 @@ def stopping(study: Study, images: int) -> Study:
 def hand_over(folder: Path, before: Study, after: Study, kind: str, layouts: Mapping[str, Layout]) -> None:
     """Move the checkpoints of a rung's trainings to where the next part of each looks for them.
 
-    Where there is none (an executor that keeps no files here) the next part begins anew, with the same result.
+    Where there is none (an executor that keeps no files here) the next part begins anew, and comes to the
+    same.
     """
     targets = {
         (cell.layout, getattr(cell.condition, "seed", 0)): cell.key

@@ -28,7 +28,7 @@ _SAMPLES = 200
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """Parameters with their choices: `depth1`, `width1`, `pattern1`, `depth2`, ..., `ffn`, `conv.expand`, `layout`.
+    """Parameters with their choices: `depth1`, `width1`, `pattern1`, ..., `ffn`, `conv.expand`, `layout`.
 
     Stages count from 1. Patterns are chosen for each stage when the file gives `patterns`; otherwise `layout`
     is one of the study's layouts, whose other settings are changed.
@@ -179,7 +179,8 @@ class SearchSpace:
         cycles = [
             [_with_choices(word.call, params) for word in pattern.cycle(i)] for i in range(len(base.stages))
         ]
-        if any(call != word.call for i, cycle in enumerate(cycles) for call, word in zip(cycle, pattern.cycle(i), strict=True)):  # fmt: skip
+        as_written = [[word.call for word in pattern.cycle(i)] for i in range(len(base.stages))]
+        if cycles != as_written:
             text = " | ".join(" ".join(map(str, cycle)) for cycle in cycles)
             changed["stages" if written == "stages" else "text"] = text
         return base.replace(name=name, **changed, check=check)
@@ -187,9 +188,8 @@ class SearchSpace:
 
 def _arguments_of(name: str, params: Params) -> dict[str, Choice]:
     """The chosen arguments of a block, or of a part by its role."""
-    return {
-        key.partition(".")[2]: value for key, value in params.items() if key.partition(".")[0] == name and "." in key
-    }  # fmt: skip
+    start = f"{name}."
+    return {key.removeprefix(start): value for key, value in params.items() if key.startswith(start)}
 
 
 def _with_choices(call: BlockCall, params: Params) -> BlockCall:
@@ -223,7 +223,9 @@ def _stages(
         del lengths["search.space.patterns"]
     lengths |= {f"defaults.{key}": len(value) for key, value in settings.items() if isinstance(value, tuple)}
     if rows["patterns"] is None:
-        lengths |= {f"layouts.{name}": len(base.stages) for name, base in layouts.items() if base.timm is None}
+        lengths |= {
+            f"layouts.{name}": len(base.stages) for name, base in layouts.items() if base.timm is None
+        }
     first = next(iter(lengths), None)
     if first is None:
         return len(DEFAULT_WIDTHS)

@@ -49,8 +49,8 @@ class Store:
         *,
         name: str = "search",
     ):
-        """Open or create the study `name` in a file, at a URL, or in a storage of Optuna's. `made_of` is a hash
-        of everything that the trials' values depend on.
+        """Open or create the study `name` in a file, at a URL, or in a storage of Optuna's. `made_of` is a
+        hash of everything that the trials' values depend on.
 
         Raises `AblateError` when it holds another search, cannot be reached, or is no storage at all.
         """
@@ -78,8 +78,8 @@ class Store:
             self._study.set_user_attr(_MADE_OF, made_of)
         elif self._study.user_attrs.get(_MADE_OF) != made_of:
             raise AblateError(
-                f"{shown} holds trials of another search: its section of the file, the training schedule, the "
-                "code or torch has changed. Use another --out, or delete this file: the ledger keeps its rows"
+                f"{shown} holds trials of another search: its section of the file, the training schedule, "
+                "the code or torch has changed. Use another --out, or delete this file: the ledger keeps its rows"
             )
         self._retry_interrupted()
         self._count = sum(map(_is_over, self.all_trials()))
@@ -97,6 +97,11 @@ class Store:
     def settled(self) -> list[FrozenTrial]:
         """The trials that count: measured, stopped by a rung, or failed by themselves."""
         return [trial for trial in self.all_trials() if _is_settled(trial)]
+
+    @property
+    def asked(self) -> int:
+        """How many trials were asked for, interrupted ones once."""
+        return self._count
 
     def beyond(self) -> list[FrozenTrial]:
         """Points beyond an exact bound."""

@@ -55,8 +55,8 @@ def hypervolume(points: Points, reference: Sequence[float]) -> float:
 
 
 def spread_out(points: Points, count: int) -> list[int]:
-    """Up to `count` points that stand for all of them: layer by layer, and from a layer that is too large those
-    that dominate most together, one after the other.
+    """Up to `count` points that stand for all of them: layer by layer, and from a layer that is too large
+    those that dominate most together, one after the other.
 
     Coordinates count relative to their range; the reference lies a tenth of it beyond the worst.
     """
@@ -76,7 +76,7 @@ def spread_out(points: Points, count: int) -> list[int]:
         for _ in range(room):
             left = [index for index in layer if index not in picked]
             picked.append(
-                max(left, key=lambda index: hypervolume([scaled[i] for i in [*picked, index]], reference))  # noqa: B023
+                max(left, key=lambda index: hypervolume([scaled[i] for i in [*picked, index]], reference))
             )
         chosen += picked
         break

@@ -32,7 +32,9 @@ def parse_range(text: str) -> Numbers:
     if step == 0:
         raise ValueError("a range's step is 1 at least")
     if (high - low) // step >= MOST_CHOICES:
-        raise ValueError(f"the range has more than {MOST_CHOICES} values; give a step: '{low}..{high} step 32'")
+        raise ValueError(
+            f"the range has more than {MOST_CHOICES} values; give a step: '{low}..{high} step 32'"
+        )
     return tuple(range(low, high + 1, step))
 
 
@@ -119,7 +121,7 @@ class Space(Model):
     depths: tuple[_StageDepths, ...] | None = Field(
         default=None,
         min_length=1,
-        description="Depths of each stage: a number, [least, greatest], or a range: [2, [1, 3], 2..8 step 2].",
+        description="Depths of each stage: a number, [least, greatest] or a range: [2, [1, 3], 2..8 step 2].",
     )
     widths: tuple[_StageWidths, ...] | None = Field(
         default=None,
@@ -133,8 +135,8 @@ class Space(Model):
     )
     arguments: dict[str, dict[str, _Values]] = Field(
         default={},
-        description="Choices of arguments, by block, or by stem, downsample, ffn, norm: {conv: {expand: [1, 2]}, "
-        "ffn: {kernel: 3..7 step 2}}. What a pattern writes itself stays.",
+        description="Choices of arguments, by block, or by stem, downsample, ffn, norm: "
+        "{conv: {expand: [1, 2]}, ffn: {kernel: 3..7 step 2}}. What a pattern writes itself stays.",
     )
     stem: _Calls | None = Field(default=None, description="Choices of the stem.")
     downsample: _Calls | None = Field(default=None, description="Choices of the part before later stages.")
@@ -162,7 +164,7 @@ class Rungs(Model):
     """Successive halving: trials are stopped on the way unless they are among the best."""
 
     images: Annotated[tuple[_Images, ...], Field(min_length=1)] = Field(
-        description="Training images after which trials are compared, ascending; the last rung is the whole schedule."
+        description="Training images after which trials are compared, ascending; then the whole schedule."
     )
     factor: Annotated[float, Field(gt=1, le=100)] = Field(
         default=3.0, description="One trial in so many goes on to the next rung."

@@ -108,8 +108,8 @@ def with_argument(call: BlockCall, argument: str, value: Plain) -> BlockCall:
 
 
 def unmeasured_goals(search: Search, measure: Model) -> list[Mistake]:
-    """A mistake for each objective and constraint on a quantity that the study does not say how to measure, and
-    for rungs or an end that these measurements do not allow."""
+    """A mistake for each objective and constraint on a quantity that the study does not say how to measure,
+    and for rungs or an end that these measurements do not allow."""
     asked = settings_of(measure)
     goals = {
         **{("objectives", i): goal.metric for i, goal in enumerate(search.objectives)},

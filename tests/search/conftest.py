@@ -89,7 +89,7 @@ def usual(layout: Layout, seed: int) -> Outcome:
 
 @dataclass
 class Training(Executor):
-    """Counts costs in this process, and trains nothing: `outcome(layout, seed)` says what a training comes to.
+    """Counts costs in this process and trains nothing: `outcome(layout, seed)` says what comes of it.
 
     `layouts` and `jobs` are the trainings that were asked for, in order; `priced` is how many layouts were
     counted.

@@ -75,7 +75,9 @@ def trainings_until_found(study: Study, training: Any, out: Path, trained_to: An
     return count
 
 
-def test_a_known_best_is_found_with_fewer_trainings_than_by_chance(training: Any, trained_to: Any, tmp_path: Path) -> None:
+def test_a_known_best_is_found_with_fewer_trainings_than_by_chance(
+    training: Any, trained_to: Any, tmp_path: Path
+) -> None:
     study = parse_study(KNOWN)
     assert study.search is not None
     space = SearchSpace.of(study)
@@ -114,7 +116,9 @@ def test_on_pure_noise_nothing_is_resolved(training: Any, trained_to: Any, tmp_p
 
 def test_the_end_in_numbers(training: Any, trained_to: Any, tmp_path: Path) -> None:
     text = NOISE.replace("[maximize accuracy]", "[minimize macs, maximize accuracy]")
-    training.outcome = lambda layout, seed: trained_to(50 + 5 * sum(layout.depths) + seed / 10 + noise(layout, seed, 0) / 100)
+    training.outcome = lambda layout, seed: trained_to(
+        50 + 5 * sum(layout.depths) + seed / 10 + noise(layout, seed, 0) / 100
+    )
     study = parse_study(text)
     result = run_search(study, tmp_path, executor=training, storage=optuna.storages.InMemoryStorage())
     end = result.end
@@ -148,14 +152,18 @@ def test_the_end_in_numbers(training: Any, trained_to: Any, tmp_path: Path) -> N
         assert ledger.read(CourseFact) == result.course
 
 
-def test_a_pair_with_a_failed_training_is_left_out_by_name(training: Any, trained_to: Any, tmp_path: Path) -> None:
+def test_a_pair_with_a_failed_training_is_left_out_by_name(
+    training: Any, trained_to: Any, tmp_path: Path
+) -> None:
     def outcome(layout: Layout, seed: int) -> Outcome:
         if seed == 3 and layout.name.startswith("random"):
             return failed("diverged", "no") if layout.depths[0] > 1 else trained_to(50.0)
         return trained_to(noise(layout, seed, 1))
 
     training.outcome = outcome
-    result = run_search(parse_study(NOISE), tmp_path, executor=training, storage=optuna.storages.InMemoryStorage())
+    result = run_search(
+        parse_study(NOISE), tmp_path, executor=training, storage=optuna.storages.InMemoryStorage()
+    )
     assert result.end is not None
     assert result.end.lost
     assert len(result.end.lost) + len(result.end.pairs) == 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ablate.run.lock import only_writer
 from ablate.run.records import Outcome
 from ablate.search import run_search
 from ablate.search.store import BEYOND, FILE, Store
+from ablate.study.goals import parse_constraint
 from ablate.study.load import load_study
 
 
@@ -31,12 +33,12 @@ def test_a_second_call_goes_on_with_the_first(training: Any, trained: Any, tmp_p
     run_search(trained(), tmp_path, trials=5, executor=training)
     before = proposals(tmp_path)
     assert training.layouts
-    found = run_search(trained(), tmp_path, trials=11, executor=training)
-    assert len(found.trials) == 11
+    found = run_search(trained(), tmp_path, trials=9, executor=training)
+    assert len(found.trials) == 9
     assert proposals(tmp_path)[:5] == before
     assert all(training.layouts.count(layout) == 2 for layout in training.layouts)
     jobs = len(training.layouts)
-    assert len(run_search(trained(), tmp_path, trials=11, executor=training).trials) == 11
+    assert len(run_search(trained(), tmp_path, trials=9, executor=training).trials) == 9
     assert len(training.layouts) == jobs
 
 
@@ -64,21 +66,22 @@ def test_ctrl_c_changes_nothing_but_the_time(training: Any, trained: Any, tmp_pa
 def test_a_stop_between_the_trials_of_a_batch(
     training: Any, trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_search(trained(), tmp_path / "whole", trials=20, executor=training)
+    run_search(trained(), tmp_path / "whole", trials=13, executor=training)
     tell, told = Store.tell, []
+    stop_at = 6
 
     def stop(store: Store, trial: optuna.Trial, values: list[float]) -> None:
         tell(store, trial, values)
         told.append(trial.number)
-        if len(told) == 13:  # the first of a batch of four
+        if len(told) == stop_at:  # between the trials of a batch
             raise KeyboardInterrupt
 
     monkeypatch.setattr(Store, "tell", stop)
     with pytest.raises(KeyboardInterrupt):
-        run_search(trained(), tmp_path / "parts", trials=20, executor=training)
+        run_search(trained(), tmp_path / "parts", trials=13, executor=training)
     jobs = len(training.layouts)
     monkeypatch.setattr(Store, "tell", tell)
-    assert len(run_search(trained(), tmp_path / "parts", trials=20, executor=training).trials) == 20
+    assert len(run_search(trained(), tmp_path / "parts", trials=13, executor=training).trials) == 13
     assert proposals(tmp_path / "parts") == proposals(tmp_path / "whole")
     assert len(training.layouts) > jobs
 
@@ -88,6 +91,7 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 from conftest import Training, trained_to
+from ablate.study.goals import parse_constraint
 from ablate.study.load import load_study
 from ablate.search import run_search
 
@@ -104,7 +108,9 @@ run_search(load_study(sys.argv[1]), Path(sys.argv[2]), executor=training)
 def test_a_killed_search_loses_the_cell_in_flight(training: Any, trained_text: str, tmp_path: Path) -> None:
     file, out = tmp_path / "tiny.yaml", tmp_path / "out"
     file.write_text(trained_text)
-    done = subprocess.run([sys.executable, "-c", KILLED, file, out, Path(__file__).parent], timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, file, out, Path(__file__).parent], timeout=120, check=False
+    )
     assert done.returncode == -signal.SIGKILL
     usual = training.outcome(Layout("conv", depths=2), 10)
     training.outcome = lambda layout, seed: usual
@@ -118,16 +124,12 @@ def test_a_killed_search_loses_the_cell_in_flight(training: Any, trained_text: s
 
 
 def test_another_search_is_refused(training: Any, trained: Any, tmp_path: Path) -> None:
-    from ablate.study.goals import parse_constraint
-
     study = trained()
     run_search(study, tmp_path, trials=2, executor=training)
     longer = study.measure.model_copy(
         update={"accuracy": study.measure.accuracy.model_copy(update={"epochs": 9})}
     )
     space = study.search.space.model_copy(update={"widths": ((16, 24, 32), (32,))})
-    from dataclasses import replace
-
     others = [
         trained(seed=1),
         trained(space=space),
@@ -155,7 +157,7 @@ def test_two_searches_in_one_folder(counted: Any, training: Any, tmp_path: Path)
 
 def test_progress_never_goes_back(training: Any, trained: Any, tmp_path: Path) -> None:
     seen: list[tuple[float, int]] = []
-    run_search(trained(), tmp_path, watch=lambda done, total: seen.append((done, total)))
+    run_search(trained(), tmp_path, executor=training, watch=lambda done, total: seen.append((done, total)))
     assert seen == sorted(seen)
     assert seen[0] == (0, 14)
     assert seen[-1] == (14, 14)

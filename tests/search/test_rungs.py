@@ -62,13 +62,17 @@ def test_the_chance_of_two_is_the_normal_one() -> None:
     assert chance[0] == pytest.approx(0.760, abs=0.06)
 
 
-def test_trials_are_stopped_and_the_ledger_knows(training: Any, trained: Any, trained_to: Any, tmp_path: Path) -> None:
+def test_trials_are_stopped_and_the_ledger_knows(
+    training: Any, trained: Any, trained_to: Any, tmp_path: Path
+) -> None:
     def outcome(layout: Layout, seed: int) -> Outcome:
         return trained_to(10.0 * sum(layout.depths) + seed / 100)
 
     training.outcome = outcome
     study = trained(rungs=Rungs(images=("100", "150")), batch=5)
-    result = run_search(study, tmp_path, trials=9, executor=training, storage=optuna.storages.InMemoryStorage())
+    result = run_search(
+        study, tmp_path, trials=9, executor=training, storage=optuna.storages.InMemoryStorage()
+    )
     frame = result.trials
     assert {"done", "stopped"} == set(frame["status"])
     kinds = [job.kind for job in training.jobs]
@@ -82,7 +86,9 @@ def test_trials_are_stopped_and_the_ledger_knows(training: Any, trained: Any, tr
     with Ledger(tmp_path / FILE, read_only=True) as ledger:
         assert sum(kind == "rung" for _, _, kind in ledger.old_rows()) == kinds.count("rung")
     jobs = len(training.jobs)
-    again = run_search(study, tmp_path, trials=9, executor=training, storage=optuna.storages.InMemoryStorage())
+    again = run_search(
+        study, tmp_path, trials=9, executor=training, storage=optuna.storages.InMemoryStorage()
+    )
     assert len(training.jobs) == jobs  # the ledger had all of it
     assert again.trials["status"].tolist() == frame["status"].tolist()
 

@@ -33,7 +33,9 @@ def pareto_figure(results: Results) -> Drawn | None:
     trials = [trial for trial in fact.trials if not trial.repeats]
     caption = "Trials of the search and their Pareto front."
     if len(named) > 2:
-        caption += " Filled: the front of all objectives together; the line is the front of the two shown alone."
+        caption += (
+            " Filled: the front of all objectives together; the line is the front of the two shown alone."
+        )
     return Drawn("pareto", caption, _front(trials, named))
 
 
@@ -82,7 +84,9 @@ def _pair(
         )
     )
     step = "post" if first.minimize else "pre"
-    panel.plot([a for a, _ in alone], [b for _, b in alone], color=RED, linestyle="-", drawstyle=f"steps-{step}")
+    panel.plot(
+        [a for a, _ in alone], [b for _, b in alone], color=RED, linestyle="-", drawstyle=f"steps-{step}"
+    )
     positive = [value for value in _values(trials, first.name, across.scale) if value > 0]
     if positive and max(positive) / min(positive) > 3:
         style.log_axis(panel, "x", positive)

@@ -26,7 +26,9 @@ def search_history_figure(results: Results) -> Drawn | None:
     trials = [trial for trial in fact.trials if not trial.repeats]
     named = goals(fact.objectives)
     if len(named) == 1:
-        return Drawn("search_history", "Trials of the search, and the best so far.", _progress(trials, named[0]))
+        return Drawn(
+            "search_history", "Trials of the search, and the best so far.", _progress(trials, named[0])
+        )
     caption = (
         "Hypervolume that the front dominates after each trial, as a share of the box between the best and the worst "
         "value of every objective among the finished trials."
@@ -64,7 +66,9 @@ def _progress(trials: Sequence[TrialRecord], goal: Goal) -> Figure:
         if trial.feasible and trial.status == "done" and (value := trial.metrics.get(goal.name)) is not None
     ]
     best = list(accumulate((value for _, value in usable), min if goal.minimize else max))
-    panel.plot([place for place, _ in usable], best, "-", drawstyle="steps-post", color=RED, label="best so far")
+    panel.plot(
+        [place for place, _ in usable], best, "-", drawstyle="steps-post", color=RED, label="best so far"
+    )
     panel.set_xlabel("Trials")
     panel.set_ylabel(axis.title)
     style.legend(figure_, *panel.get_legend_handles_labels())

@@ -19,7 +19,8 @@ def search_importance_figure(results: Results) -> Drawn | None:
         return None
     goals = list(course.importance)
     names = sorted(
-        course.importance[goals[0]], key=lambda name: -max(course.importance[goal].get(name, 0.0) for goal in goals)
+        course.importance[goals[0]],
+        key=lambda name: -max(course.importance[goal].get(name, 0.0) for goal in goals),
     )[:20]
     figure_, panels = style.axes(len(goals), height=1.0 + 0.22 * len(names), share_y=True)
     for panel, goal in zip(panels, goals, strict=True):

@@ -21,7 +21,8 @@ def search_importance_table(results: Results) -> Table | None:
         return None
     goals = list(course.importance)
     names = sorted(
-        course.importance[goals[0]], key=lambda name: -max(course.importance[goal].get(name, 0.0) for goal in goals)
+        course.importance[goals[0]],
+        key=lambda name: -max(course.importance[goal].get(name, 0.0) for goal in goals),
     )
     rows = []
     for name in names:
