@@ -154,6 +154,9 @@ def search(
     timeout: Timeout = None,
     executor: ExecutorName = "local",
     slurm: SlurmOptions = None,
+    storage: Annotated[
+        str | None, typer.Option(metavar="URL", help="Optuna storage (default: a file beside the results).")
+    ] = None,
 ) -> None:
     """Search for layouts with Optuna, within bounds checked by exact cost before anything is trained.
 
@@ -179,10 +182,14 @@ def search(
             executor=where,
             trials=trials,
             watch=lambda done, total: progress.watch("trials", done, total),
+            storage=storage,
         )
     print_warnings(result.warnings)
     counts = result.trials["status"].value_counts()
-    states = ", ".join(f"{counts.get(state, 0)} {state}" for state in ("done", "infeasible", "failed"))
+    kinds = ("done", "infeasible", "failed", "stopped")
+    states = ", ".join(f"{counts.get(kind, 0)} {kind}" for kind in kinds)
+    for text in result.remarks:
+        typer.echo(text)
     typer.echo(f"{len(result.trials)} trials: {states}; {len(result.front)} layouts on the front")
     if result.best_yaml is None:
         typer.echo("no layout kept to the bounds: loosen them, or widen the space", err=True)

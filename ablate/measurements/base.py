@@ -107,7 +107,9 @@ class Measurement(Generic[S, C, V]):
     packages: tuple[str, ...] = ()  # distributions, beside torch, whose versions are part of the key
     code: Callable[[C], tuple[str, ...]] = _nothing  # further modules or files whose code makes the values
     content: str = ""  # dotted name of `condition -> str` that is another when the data are
-    work: Callable[[C], float] = lambda condition: 1.0  # forward passes of one image, to estimate a cell's time
+    work: Callable[[C], float] = lambda condition: (
+        1.0
+    )  # forward passes of one image, to estimate a cell's time
     together: bool = False
     processes: Callable[[C], int] = lambda condition: 1
     gather: str = ""

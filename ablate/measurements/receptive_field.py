@@ -10,7 +10,8 @@ from pydantic import Field, StrictBool
 
 from ablate.dotted import load
 from ablate.layout.settings import Count
-from ablate.measurements.accuracy import Accuracy, AccuracyCondition, OnImages
+from ablate.measurements.accuracy import AccuracyCondition, OnImages
+from ablate.measurements.auto_seeds import MOST_SEEDS
 from ablate.measurements.base import Measurement, Scope
 from ablate.measurements.register import register
 from ablate.measurements.values import Values
@@ -24,8 +25,12 @@ class Probe(OnImages):
     trained: StrictBool = Field(default=True, description="Also after training by this protocol.")
 
 
-class ReceptiveFieldSettings(Probe, Accuracy):
+class ReceptiveFieldSettings(Probe):
     """The effective receptive field of every stage (Luo et al. 2016, arXiv 1701.04128)."""
+
+    seeds: Annotated[Count, Field(le=MOST_SEEDS)] = Field(
+        default=3, description="Number of repetitions, with seeds 0, 1, 2, ..."
+    )
 
 
 class ReceptiveFieldCondition(Probe, AccuracyCondition):

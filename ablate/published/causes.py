@@ -114,9 +114,13 @@ def explain(figure: Figure, counts: Counts, tolerance_percent: float = TOLERANCE
             text = f"{told}: {_digits(reading.total, figure)}{_made_of(reading)}"
             return replace(row, cause=cause, again=reading.total, explanation=text)
     if not row.params_agree:
-        text = f"{figure.params_m:g} M parameters as published, {plain.params / 1e6:.2f} M in timm {plain.timm}"
+        text = (
+            f"{figure.params_m:g} M parameters as published, {plain.params / 1e6:.2f} M in timm {plain.timm}"
+        )
         return replace(row, cause="changed model", explanation=text)
-    nearest = min((plain.macs, plain.written_out, plain.fused), key=lambda macs: abs(macs / 1e9 - figure.gmacs))
+    nearest = min(
+        (plain.macs, plain.written_out, plain.fused), key=lambda macs: abs(macs / 1e9 - figure.gmacs)
+    )
     text = f"no reading gives it; the nearest is {nearest / 1e9:.4f} G"
     return replace(row, cause="unexplained", explanation=text)
 
@@ -198,7 +202,12 @@ def _not_counted(figure: Figure, plain: Recount, counts: Counts) -> Row:
         if reading is not None:
             text = f"now called {name}: {_digits(reading.total, figure)}{_made_of(reading)}"
             return replace(
-                row, params=other.params, macs=other.macs, cause="renamed", again=reading.total, explanation=text
+                row,
+                params=other.params,
+                macs=other.macs,
+                cause="renamed",
+                again=reading.total,
+                explanation=text,
             )
     return row
 

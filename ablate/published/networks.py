@@ -36,7 +36,9 @@ def default_size(model: str) -> int:
     return int(config.input_size[-1]) if config is not None else 224
 
 
-def network(model: str, resolution: int, *, told: bool = True, device: str = "meta", **options: Any) -> Network:
+def network(
+    model: str, resolution: int, *, told: bool = True, device: str = "meta", **options: Any
+) -> Network:
     """A timm model for images of a size, without weights; on `meta` it holds no data.
 
     At another than its default size it is built for it (`img_size`) where its class can be `told`; the others

@@ -11,7 +11,7 @@ from ablate.published.record import SOURCE
 MEANINGS: dict[Cause, str] = {
     "rounding": "The count prints as the published digits; two decimals are coarser than the tolerance.",
     "norm and pool work": "Norms, adaptive pooling or interpolation are priced as if they were MACs.",
-    "padding by name left out": "Convolutions whose padding is a word (`padding=\"same\"`) are not counted at all.",
+    "padding by name left out": 'Convolutions whose padding is a word (`padding="same"`) are not counted at all.',
     "recurrent layer left out": "LSTM layers are not counted at all.",
     "fused attention left out": "The two products of attention are not counted: it was one fused operator.",
     "other product left out": "A product that fvcore has no rule for is not counted.",
@@ -83,7 +83,9 @@ def _lead(rows: Sequence[Row], wrong: Sequence[Row]) -> list[str]:
         sentence("other product left out", "leave out another product"),
         sentence("norm and pool work", "count norms, pooling or interpolation as MACs"),
         sentence("estimate of a product", "give a product another number than its MACs"),
-        sentence("merged branches", "are of the form with merged branches, not of the model of this name as built"),
+        sentence(
+            "merged branches", "are of the form with merged branches, not of the model of this name as built"
+        ),
         sentence("another size", "hold at another size than the one printed"),
         sentence("built without its size", "are of the model built for another size"),
         sentence("another classifier", "are of the model with another classifier"),
@@ -99,7 +101,7 @@ def _lead(rows: Sequence[Row], wrong: Sequence[Row]) -> list[str]:
     ]
 
 
-def _cause_line(cause: Cause, rows: Sequence[Row]) -> str | None:  # type: ignore[return]
+def _cause_line(cause: Cause, rows: Sequence[Row]) -> str | None:
     if not rows:
         return None
     errors = sorted(row.error_percent for row in rows if row.error_percent is not None)

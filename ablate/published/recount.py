@@ -104,7 +104,9 @@ def _recount(form: Form) -> Recount:
         module = reparameterize_model(module).to("meta")
     image = torch.empty((1, 3, form.resolution, form.resolution), device="meta")
     mode = CountingMode()
-    with PriceList() as book:  # "math" leaves attention a call that the price list sees; MACs do not depend on it
+    with (
+        PriceList() as book
+    ):  # "math" leaves attention a call that the price list sees; MACs do not depend on it
         run_pass(mode, module.eval(), image, training=False, kernel="math")
     return Recount(
         form,

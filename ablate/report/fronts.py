@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ablate.measurements.register import quantity
 from ablate.quantities import Quantity
 from ablate.run.facts import TrialRecord
-from ablate.statistics.front import not_beaten
+from ablate.statistics.front import hypervolume, not_beaten
 
 _SMALLER = {"G": "M", "M": "k"}
 
@@ -68,3 +68,36 @@ def axis_of(name: str, trials: Sequence[TrialRecord]) -> Axis:
     if smaller and values and max(values) < 0.01 * wanted.scale:
         return Axis(wanted, wanted.scale / 1000, f"{wanted.label} ({smaller})")
     return Axis(wanted, wanted.scale, wanted.title)
+
+
+def volumes(trials: Sequence[TrialRecord], named: Sequence[Goal]) -> list[float]:
+    """The hypervolume of the front after each trial, as a share of the box between the best and the worst value of
+    every objective among all finished, feasible trials. 0 until two values of every objective differ.
+    """
+    points = [_point(trial, named) for trial in trials]
+    usable = [point for point in points if point is not None]
+    if not usable:
+        return [0.0] * len(trials)
+    best = [min(values) for values in zip(*usable, strict=True)]
+    worst = [max(values) for values in zip(*usable, strict=True)]
+    spans = [high - low for low, high in zip(best, worst, strict=True)]
+    if not all(spans):
+        return [0.0] * len(trials)
+    curve: list[float] = []
+    front: list[list[float]] = []
+    for point in points:
+        if point is None:
+            curve.append(curve[-1] if curve else 0.0)
+            continue
+        front.append([(value - low) / span for value, low, span in zip(point, best, spans, strict=True)])
+        front = [front[index] for index in not_beaten(front)]
+        curve.append(hypervolume(front, [1.0] * len(named)))
+    return curve
+
+
+def _point(trial: TrialRecord, named: Sequence[Goal]) -> list[float] | None:
+    """The objectives of a finished, feasible trial, all to be minimized."""
+    values = [trial.metrics.get(goal.name) for goal in named]
+    if not trial.feasible or trial.status != "done" or any(value is None for value in values):
+        return None
+    return [goal.sign * float(value or 0.0) for goal, value in zip(named, values, strict=True)]

@@ -34,8 +34,19 @@ from ablate.run.facts import (
     StudyFact,
 )
 from ablate.run.ledger import Ledger
+from ablate.run.search_facts import CourseFact, EndFact
 
-FACTS = (FormulaFact, MatchFact, SearchFact, AblationFact, ExpectationFact, LooksFact, LadderFact)
+FACTS = (
+    FormulaFact,
+    MatchFact,
+    SearchFact,
+    CourseFact,
+    EndFact,
+    AblationFact,
+    ExpectationFact,
+    LooksFact,
+    LadderFact,
+)
 
 
 def write_report(ledger: Ledger, out: Path) -> list[Path]:
@@ -61,7 +72,7 @@ def write_results(results: Results, out: Path, troubles: Sequence[str] = ()) -> 
     notes = list(troubles)
     tables = []
     for entry in table_entries():
-        made = entry.make(results) if results.records or entry.name in ("search", "main") else None
+        made = entry.make(results) if results.records or entry.name.startswith("search") or entry.name == "main" else None
         if isinstance(made, Table):
             tables.append(made)
     with style.paper_style():

@@ -54,6 +54,7 @@ def decision_lines(study: Study, folder: Path) -> list[str]:
     margin = study.report.equivalent_within
     lines = [f"spread of paired differences: {spread.sd:.2g} points ({spread.source})"]
     seeds = accuracy.seeds
+    wanted = (seeds.difference,) if isinstance(seeds, AutoSeeds) else _WANTED
     if isinstance(seeds, AutoSeeds):
         looks = ", ".join(map(str, seeds.looks.seeds))
         lines.append(
@@ -61,9 +62,9 @@ def decision_lines(study: Study, folder: Path) -> list[str]:
             f"{margin or seeds.difference:g} points; looks at {looks} seeds, paid for by alpha spending "
             "(O'Brien-Fleming)"
         )
-        count, wanted = seeds.most, (seeds.difference,)
+        count = seeds.most
     else:
-        count, wanted = seeds, _WANTED
+        count = seeds
     able = decidable(spread.sd, count, comparisons=comparisons)
     family = "1 comparison" if comparisons == 1 else f"{comparisons} comparisons, Holm"
     if able.difference is None or able.margin is None:

@@ -127,7 +127,7 @@ class TrialRecord(Values):
 
     number: int
     layout: str
-    status: str  # done, infeasible or failed
+    status: str  # done, infeasible, failed, or stopped by a rung
     feasible: bool
     repeats: bool
     text: str
@@ -136,6 +136,7 @@ class TrialRecord(Values):
     metrics: dict[str, float | None] = field(default_factory=dict)
     spread: float | None = None
     reason: str = ""
+    rungs: dict[int, float] = field(default_factory=dict)  # accuracy on the way, by training images
 
 
 @dataclass(frozen=True)

@@ -95,15 +95,15 @@ def _facts(sources: Sequence[Ledger], into: Ledger) -> None:
         layouts = {name: text for fact in studies for name, text in fact.layouts.items()}
         warnings = tuple(dict.fromkeys(text for fact in studies for text in fact.warnings))
         into.write(replace(studies[0], layouts=layouts, warnings=warnings))
-    machines = [fact for source in sources if (fact := source.read(MachineFact)) is not None]
+    machines = [known for source in sources if (known := source.read(MachineFact)) is not None]
     if machines:
         into.write(MachineFact({key: value for fact in machines for key, value in fact.known.items()}))
-    formulas = [fact for source in sources if (fact := source.read(FormulaFact)) is not None]
+    formulas = [formula for source in sources if (formula := source.read(FormulaFact)) is not None]
     if formulas:
         rows = {row.block: row for fact in reversed(formulas) for row in fact.rows}
         keys = {block: key for fact in reversed(formulas) for block, key in fact.keys.items()}
         into.write(FormulaFact(tuple(rows.values()), keys))
-    matches = [fact for source in sources if (fact := source.read(MatchFact)) is not None and fact.rows]
+    matches = [match for source in sources if (match := source.read(MatchFact)) is not None and match.rows]
     if matches:
         found = {json.dumps([row.layout, row.axis]): row for fact in reversed(matches) for row in fact.rows}
         sizes = {name: one for fact in reversed(matches) for name, one in fact.layouts.items()}

@@ -69,8 +69,12 @@ def train(
     checkpoint: Checkpoint | None = None,
     shifts: Mapping[str, Dataset] | None = None,
     on_trained: Callable[[nn.Module], None] | None = None,
+    stop: int | None = None,
 ) -> AccuracyValues:
     """Build a model, train it by `protocol` on `dataset.train`, and judge it on `dataset.test`.
+
+    With `stop` the run is judged after so many training images, in the middle of its schedule, and leaves a
+    checkpoint from which it can go on; a stop that is not before the end is an `AblateError`.
 
     `protocol.seed` fixes the initial weights, by the name of each tensor; the order of the images, or which
     are drawn; their augmentation; and dropout. Order and augmentation do not depend on the model: two
@@ -102,9 +106,9 @@ def train(
         )
         error = _precision_error(model, judge)
         training = Training(model, judge, how, own)
-        train_loss = training.fit(on_step)
+        train_loss = training.fit(on_step, stop=None if stop is None else _step_of(stop, training))
     result = _judged(training, train_loss, shifts or {})
-    if own is not None:
+    if own is not None and stop is None:
         own.clear()
     if on_trained is not None:
         on_trained(model)
@@ -118,13 +122,13 @@ def _judged(training: Training, train_loss: float, shifts: Mapping[str, Dataset]
         scores = judge.test(model)
     except Diverged as reason:
         raise Diverged(reason.reason, training.steps) from None
-    kinds, seen = len(judge.dataset.classes), training.steps * protocol.batch
+    kinds, seen = len(judge.dataset.classes), training.done * protocol.batch
     return AccuracyValues(
         top1=scores.top1,
         test_loss=scores.loss,
         train_loss=train_loss,
         images_seen=seen,
-        steps=training.steps,
+        steps=training.done,
         seconds=training.seconds,
         images_per_s=seen / training.seconds,
         curve=training.curve,
@@ -145,6 +149,15 @@ def _judged(training: Training, train_loss: float, shifts: Mapping[str, Dataset]
         core_seconds=training.core_seconds,
         continued=training.continued,
     )
+
+
+def _step_of(images: int, training: Training) -> int:
+    """The step after which so many images were seen."""
+    step = max(1, round(images / training.protocol.batch))
+    if step >= training.steps:
+        whole = training.steps * training.protocol.batch
+        raise AblateError(f"a stop after {images} images is not before the end of the schedule, {whole}")
+    return step
 
 
 def _precision_error(model: nn.Module, judge: Judge) -> float | None:

@@ -60,13 +60,15 @@ class Training:
         if saved:
             self._restore(saved)
 
-    def fit(self, on_step: OnStep | None = None) -> float:
-        """All steps that are left; the mean loss of the last tenth of the steps. Raises `Diverged`."""
+    def fit(self, on_step: OnStep | None = None, *, stop: int | None = None) -> float:
+        """All steps that are left, or those up to `stop`, of which a checkpoint is then kept; the mean loss of
+        the last tenth of the steps. Raises `Diverged`."""
         every = max(1, self.steps // POINTS)
         tests = self._test_steps()
         self.model.train()
         clock = _Clock(self.device)
-        for images, labels in self.batches(self.done):
+        left = self.batches(self.done, stop) if stop is None or self.done < stop else ()
+        for images, labels in left:
             factor = self.how.factor(self.done, self.steps)
             for optimizer, rates in zip(self.optimizers, self.peaks, strict=True):
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
@@ -92,6 +94,8 @@ class Training:
             if on_step is not None:
                 on_step(self.done, self.steps)
         self._add(clock)
+        if self.done < self.steps and self.checkpoint is not None:
+            self.checkpoint.save(self._state())
         return self._ended()
 
     def step(self, model: nn.Module, optimizers: list[Optimizer], images: Tensor, labels: Tensor) -> Tensor:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from optuna.trial import Trial
+from optuna.storages import BaseStorage
 
 from ablate.errors import AblateError
 from ablate.layout.layout import Layout
@@ -18,6 +18,9 @@ from ablate.run.ledger import FILE, Ledger
 from ablate.run.lock import only_writer
 from ablate.run.plan import plan
 from ablate.run.records import digest
+from ablate.run.search_facts import CourseFact, EndFact
+from ablate.search.course import course_of, remarks
+from ablate.search.end import retrain
 from ablate.search.evaluate import (
     Candidate,
     count_costs,
@@ -26,10 +29,14 @@ from ablate.search.evaluate import (
     needed_measures,
     selected,
 )
+from ablate.search.halving import Halving
+from ablate.search.propose import Point, Proposer
 from ablate.search.results import best_study, pareto_front, trial_frame, trial_records
 from ablate.search.space import SearchSpace
-from ablate.search.store import Store, is_feasible
-from ablate.study.study import Search, Study
+from ablate.search.store import FILE as STORE
+from ablate.search.store import STOPPED, Store, is_feasible
+from ablate.study.search import Search
+from ablate.study.study import Study
 
 # Called as watch(trials done (fractions count), trials in all).
 SearchWatch = Callable[[float, int], None]
@@ -40,11 +47,16 @@ class SearchResult:
     """The Pareto front and all trials, one row each, in raw units (bytes, percent, milliseconds).
 
     `best_yaml` holds the front's layouts as a study; it is None when no trial kept to the constraints.
+    `course` says how the search went, `end` how its best layouts did when they were trained again, and
+    `remarks` both in words.
     """
 
     front: pd.DataFrame
     trials: pd.DataFrame
     best_yaml: Path | None
+    course: CourseFact
+    end: EndFact | None = None
+    remarks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -55,18 +67,19 @@ def run_search(
     executor: Executor,
     trials: int | None = None,
     watch: SearchWatch = lambda done, total: None,
+    storage: str | BaseStorage | None = None,
 ) -> SearchResult:
     """Search until the store holds `trials` settled trials (default: the file's number), and write the front.
 
-    Writes `out/search.sqlite` (Optuna's store), `out/ledger.sqlite` (the cells) and `out/best.yaml`. A search
-    that was stopped goes on where it was; cells that the ledger holds are not run again. Trials are proposed
-    `search.batch` at a time and trained side by side by the executor; how many workers it has does not change
-    what is proposed.
+    Writes `out/search.sqlite` (Optuna's store; or `storage`, else the file's `storage`, any URL or storage of
+    Optuna's), `out/ledger.sqlite` (the cells) and `out/best.yaml`. A search that was stopped goes on where it
+    was; cells that the ledger holds are not run again. Trials are proposed `search.batch` at a time and
+    trained side by side by the executor; how many workers it has does not change what is proposed.
 
-    An infeasible trial is complete in the store, with its constraints (the excess over the bound, relative to
-    it), its costs, and an infinitely bad value for what would have needed training: TPE and NSGA-II both rank
-    by feasibility before they look at values, so that they learn the bounds and never see the infinity. A
-    trial whose training failed has no values, and is a failed one, with its reason.
+    What an exact bound refuses and what was proposed before uses up no trial. A trial that breaks a bound on
+    something measured is complete in the store, with its constraints (the excess over the bound, relative to
+    it). A trial whose training failed has no values, and is a failed one, with its reason. A trial that a
+    rung stopped has the values of that rung.
 
     Raises `LayoutError` for a space without layouts, `AblateError` when the folder holds another search.
     """
@@ -75,12 +88,19 @@ def run_search(
     space = SearchSpace.of(study)
     total = trials if trials is not None else study.search.trials
     made_of = _made_of(study, study.search, space)
+    where = storage or study.search.storage
     with only_writer(out), Ledger(out / FILE) as ledger:
-        store = Store(out / "search.sqlite", study.search, space.distributions, made_of)
+        store = Store(
+            where or out / STORE,
+            study.search,
+            space.distributions,
+            made_of,
+            name=study.name if where else "search",
+        )
         try:
             run = _Run(study, study.search, space, store, ledger, executor)
-            run.until(total, watch)
-            return run.results(out / "best.yaml", total)
+            exhausted = run.until(total, watch)
+            return run.results(out / "best.yaml", exhausted)
         finally:
             store.close()
 
@@ -99,17 +119,23 @@ class _Run:
     ):
         self.study, self.search, self.space = study, search, space
         self.store, self.ledger, self.executor = store, ledger, executor
-        self.names: dict[Layout, str] = {}  # every network proposed, named after its first trial
+        self.proposer = Proposer(space, store, search, self.count)
         self.measured: dict[str, Layout] = {}
         self.wanted = measured_metrics(search)
+        self.halving = Halving(study, search.rungs, ledger, executor) if search.rungs is not None else None
         for trial in store.settled():
             layout = space.layout(trial.params, trial.user_attrs["name"])
-            self.names.setdefault(layout, layout.name)
-            if self.wanted and is_feasible(trial):
+            if self.wanted and is_feasible(trial) and STOPPED not in trial.user_attrs:
                 self.measured.setdefault(layout.name, layout)
+            if self.halving is not None:
+                self.halving.remember(layout, trial.user_attrs)
 
-    def until(self, total: int, watch: SearchWatch) -> None:
-        """Settle trials until there are `total`.
+    def count(self, candidates: Sequence[Candidate]) -> None:
+        """Fill in exact costs."""
+        count_costs(candidates, self.study, self.search, self.executor)
+
+    def until(self, total: int, watch: SearchWatch) -> bool:
+        """Settle trials until there are `total`; whether the space ended before.
 
         Batches begin at multiples of the batch size, however often the search was stopped, so that the
         sampler always knows as much as it would have known without the stop.
@@ -119,71 +145,91 @@ class _Run:
         watch(done, total)
         while done < total:
             count = min(size - done % size, total - done)
-            self.batch(count, _Progress(watch, done, count, total))
-            done += count
+            settled = self.batch(count, _Progress(watch, done, count, total))
+            done += settled
+            if settled < count:
+                return True
             watch(done, total)
+        return False
 
-    def batch(self, count: int, progress: _Progress) -> None:
-        """Propose `count` trials, measure those that may be, and settle all of them."""
-        pairs = [self.propose() for _ in range(count)]
-        count_costs([candidate for _, candidate in pairs], self.study, self.search, self.executor)
-        allowed = [
-            candidate
-            for _, candidate in pairs
-            if not candidate.failure and candidate.within(self.search.constraints)
-        ]
+    def batch(self, count: int, progress: _Progress) -> int:
+        """Propose `count` trials, measure those that may be, and settle all of them; how many there were."""
+        points: list[Point] = []
+        while len(points) < count and (point := self.proposer.next()) is not None:
+            points.append(point)
+        allowed = [point.candidate for point in points if not point.candidate.failure]
         if allowed and self.wanted:
+            if self.halving is not None:
+                allowed = self.halving.survivors(allowed, progress.cells)
             self.measured |= {candidate.name: candidate.layout for candidate in allowed}
-            measure(
-                allowed,
-                self.study,
-                self.ledger,
-                self.measured,
-                executor=self.executor,
-                watch=progress.cells,
-            )
-        for trial, candidate in pairs:
-            self.settle(trial, candidate)
+            if allowed:
+                measure(
+                    allowed,
+                    self.study,
+                    self.ledger,
+                    self.measured,
+                    executor=self.executor,
+                    watch=progress.cells,
+                )
+        for point in points:
+            self.proposer.refuse(point.refused)
+            self.settle(point)
+        return len(points)
 
-    def propose(self) -> tuple[Trial, Candidate]:
-        """Ask for a trial; a network that was proposed before keeps its first name."""
-        trial = self.store.ask()
-        layout = self.space.layout(trial.params, f"trial-{trial.number}")
-        name = self.names.setdefault(layout, layout.name)
-        return trial, Candidate(layout if name == layout.name else self.space.layout(trial.params, name))
-
-    def settle(self, trial: Trial, candidate: Candidate) -> None:
+    def settle(self, point: Point) -> None:
         """Write what is known of a candidate into the store and end its trial."""
+        trial, candidate = point.trial, point.candidate
         trial.set_user_attr("name", candidate.name)
         trial.set_user_attr("metrics", candidate.metrics)
         if candidate.spread is not None:
             trial.set_user_attr("spread", candidate.spread)
+        if candidate.rungs:
+            trial.set_user_attr("rungs", {str(images): value for images, value in candidate.rungs.items()})
         if candidate.failure:
             self.store.fail(trial, candidate.failure)
             return
+        if candidate.stopped:
+            trial.set_user_attr(STOPPED, candidate.stopped)
         for text, excess in candidate.violations(self.search.constraints).items():
             trial.set_constraint(text, excess)
         self.store.tell(trial, candidate.values(self.search.objectives))
 
-    def results(self, path: Path, total: int) -> SearchResult:
+    def results(self, path: Path, exhausted: bool) -> SearchResult:
         """The frames; the best layouts go to `path`, the trials to the ledger, where a report finds them.
 
         The ledger's plan becomes that of the front alone, so that a report shows the front.
         """
-        layouts = {name: layout for layout, name in self.names.items()}
-        frame = trial_frame(self.store.settled(), layouts)
+        layouts = {name: layout for layout, name in self.proposer.names.items()}
+        settled = self.store.settled()
+        records = trial_records(settled, layouts)
+        frame = trial_frame(records)
         front = pareto_front(frame, self.search.objectives)
         best = {str(name): layouts[str(name)] for name in front["name"]}
         path.unlink(missing_ok=True)
+        end = None
         if best:
+            if self.search.final is not None:
+                end = retrain(
+                    self.study,
+                    self.search,
+                    self.space,
+                    records,
+                    layouts,
+                    self.ledger,
+                    self.executor,
+                    self.count,
+                )
             shown = needed_measures(self.study, self.wanted - {"latency"})
             run_study(selected(self.study, best, shown), self.ledger, self.executor, command="search")
             path.write_text(best_study(self.study, self.search, best, path), encoding="utf-8")
         objectives = tuple(str(goal) for goal in self.search.objectives)
-        self.ledger.write(SearchFact(objectives, tuple(trial_records(self.store.settled(), layouts))))
-        size = self.space.size
-        warnings = [f"{total} trials in a space of {size}: some are proposed again"] if total > size else []
-        return SearchResult(front, frame, path if best else None, tuple(warnings))
+        course = course_of(self.search, self.space, self.store, self.proposer)
+        self.ledger.write(SearchFact(objectives, tuple(records)))
+        self.ledger.write(course)
+        if end is not None:
+            self.ledger.write(end)
+        said, warnings = remarks(self.search, course, end, records, exhausted)
+        return SearchResult(front, frame, path if best else None, course, end, said, warnings)
 
 
 class _Progress:
@@ -198,7 +244,7 @@ class _Progress:
 
     def cells(self, kind: str, cells: float, todo: int) -> None:
         """Show that `cells` of the `todo` measured ones are finished."""
-        if kind != "complexity" and todo:
+        if kind not in ("complexity", "rung") and todo:
             self.part = max(self.part, cells / todo)
             self.watch(self.done + self.part * self.count, self.total)
 
@@ -213,4 +259,5 @@ def _made_of(study: Study, search: Search, space: SearchSpace) -> str:
         *map(str, search.objectives),
         *((bound.metric, bound.op, bound.value) for bound in search.constraints),
     ]
-    return digest([goals, search.sampler, search.seed, search.batch, dict(space.choices), keys])
+    rungs = search.rungs.model_dump() if search.rungs is not None else None
+    return digest([goals, search.sampler, search.seed, search.batch, rungs, dict(space.choices), keys])

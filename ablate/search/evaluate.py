@@ -13,13 +13,16 @@ from ablate.layout.layout import Layout
 from ablate.layout.network import Network
 from ablate.layout.settings import Model
 from ablate.measurements.register import measurement, quantity
+from ablate.quantities import Quantity
 from ablate.run.execute import StudyWatch, run_study
 from ablate.run.executors.base import Executor
 from ablate.run.ledger import Ledger
 from ablate.run.prepare import study_job
+from ablate.run.records import Cell
 from ablate.study.goals import Constraint, Objective, is_counted
 from ablate.study.measure import measure_model, settings_of
-from ablate.study.study import ReportOptions, Search, Study
+from ablate.study.search import Search
+from ablate.study.study import ReportOptions, Study
 
 _COSTS = "ablate.runners.costs:run"
 _FIRST = ("resolutions", "precision", "modes")
@@ -33,6 +36,8 @@ class Candidate:
     metrics: dict[str, float] = field(default_factory=dict)
     spread: float | None = None  # standard deviation over seeds of the first quantity that repeats
     failure: str = ""
+    rungs: dict[int, float] = field(default_factory=dict)  # accuracy on the way, by training images
+    stopped: int = 0  # the rung that stopped it
 
     @property
     def name(self) -> str:
@@ -75,6 +80,8 @@ def measured_metrics(search: Search) -> set[str]:
 def count_costs(candidates: Sequence[Candidate], study: Study, search: Search, executor: Executor) -> None:
     """Fill in the exact costs at the study's input; a layout that cannot be counted has failed."""
     layouts: dict[str, Network] = {candidate.name: candidate.layout for candidate in candidates}
+    if not layouts:
+        return
     names = sorted({"params", "macs", "flops"} | counted_metrics(search))
     condition = {"quantities": names, "resolution": study.input.resolution}
     there = replace(study, layouts=layouts)
@@ -108,17 +115,43 @@ def measure(
     wanted = measured_metrics(study.search)
     needed = needed_measures(study, wanted).model_copy(update={"complexity": None})
     run_study(selected(study, layouts, needed), ledger, executor, watch, command="search")
+    read(candidates, ledger, {name: quantity(name) for name in sorted(wanted)})
+
+
+def measure_rung(
+    candidates: Iterable[Candidate],
+    stopped: Study,
+    ledger: Ledger,
+    *,
+    executor: Executor,
+    watch: StudyWatch,
+) -> None:
+    """Train the candidates up to a rung; `stopped` is the study of them, stopped there.
+
+    Their accuracy is then that on the way.
+    """
+    run_study(stopped, ledger, executor, watch, selected=_on_a_rung, command="search")
+    read(candidates, ledger, {"accuracy": quantity("rung_accuracy")})
+
+
+def _on_a_rung(cell: Cell) -> bool:
+    return cell.kind == "rung"
+
+
+def read(candidates: Iterable[Candidate], ledger: Ledger, wanted: Mapping[str, Quantity]) -> None:
+    """Fill in quantities of finished cells: the mean over seeds, and the spread of the first that repeats."""
+    kinds = {entry.kind for entry in wanted.values()}
     by_layout: dict[str, list[Any]] = {}
     for record in ledger.records():
-        by_layout.setdefault(record.layout, []).append(record)
+        if record.kind in kinds:
+            by_layout.setdefault(record.layout, []).append(record)
     for candidate in candidates:
         records = by_layout.get(candidate.name, [])
         undone = [record for record in records if record.state != "done"]
         if undone:
             candidate.failure = f"{undone[0].status}: {undone[0].reason}"
             continue
-        for name in sorted(wanted):
-            entry = quantity(name)
+        for name, entry in wanted.items():
             values = [entry.value(record.values) for record in records if record.kind == entry.kind]
             if not values or any(math.isnan(value) for value in values):
                 candidate.failure = f"error: it has no {name}"
@@ -151,6 +184,7 @@ def needed_measures(study: Study, metrics: set[str]) -> Model:
         if kind not in asked:
             raise AblateError(f"the search needs {name}, but `measure` has no section {kind!r}")
         settings = asked[kind]
-        first = {key: getattr(settings, key)[:1] for key in _FIRST if hasattr(settings, key)}
+        given = {key: getattr(settings, key, None) for key in _FIRST}
+        first = {key: value[:1] for key, value in given.items() if isinstance(value, tuple)}
         sections[kind] = settings.model_copy(update=first)
     return model().model_copy(update=sections)

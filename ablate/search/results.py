@@ -14,9 +14,11 @@ from ruamel.yaml import YAML
 
 from ablate.layout.layout import Layout
 from ablate.run.facts import TrialRecord
-from ablate.search.store import REASON, is_feasible
+from ablate.search.store import REASON, STOPPED, is_feasible
+from ablate.statistics.front import not_beaten
 from ablate.study.goals import Objective
-from ablate.study.study import Search, Study
+from ablate.study.search import Search
+from ablate.study.study import Study
 
 COLUMNS = (
     "number", "name", "status", "feasible", "repeats", "text", "widths", "depths", "reason",
@@ -30,10 +32,11 @@ def pareto_front(trials: pd.DataFrame, objectives: Sequence[Objective]) -> pd.Da
     nowhere worse and somewhere better.
     """
     usable = trials[(trials["status"] == "done") & ~trials["repeats"].astype(bool)]
+    if usable.empty:
+        return usable
     signs = [1.0 if goal.direction == "minimize" else -1.0 for goal in objectives]
     points = usable[[goal.metric for goal in objectives]].to_numpy(dtype=float) * signs
-    beaten = [bool(((points <= point).all(axis=1) & (points < point).any(axis=1)).any()) for point in points]
-    kept = [i for i, is_beaten in enumerate(beaten) if not is_beaten]
+    kept = not_beaten(points.tolist())
     kept.sort(key=lambda i: tuple(points[i]))
     return usable.iloc[kept].reset_index(drop=True)
 
@@ -41,20 +44,21 @@ def pareto_front(trials: pd.DataFrame, objectives: Sequence[Objective]) -> pd.Da
 def trial_records(trials: Iterable[FrozenTrial], layouts: Mapping[str, Layout]) -> list[TrialRecord]:
     """One record per settled trial; `layouts` are the networks by their names.
 
-    `status` is `done`, `infeasible` or `failed`; `repeats` marks a network that an earlier trial proposed;
-    `spread` is the standard deviation over seeds. What is not known is missing.
+    `status` is `done`, `infeasible`, `failed` or `stopped`; `repeats` marks a network of an earlier trial, as
+    two searches in one storage can have; `spread` is the standard deviation over seeds. What is not known is
+    missing.
     """
     records = []
     seen: set[str] = set()
     for trial in trials:
         name = str(trial.user_attrs["name"])
-        failed, feasible = REASON in trial.user_attrs, is_feasible(trial)
+        feasible = is_feasible(trial)
         broken = [text for text, excess in trial.constraints.items() if excess > 0]
         records.append(
             TrialRecord(
                 number=trial.number,
                 layout=name,
-                status="failed" if failed else "done" if feasible else "infeasible",
+                status=_status(trial),
                 feasible=feasible,
                 repeats=name in seen,
                 text=layouts[name].text,
@@ -63,20 +67,31 @@ def trial_records(trials: Iterable[FrozenTrial], layouts: Mapping[str, Layout]) 
                 metrics=dict(trial.user_attrs["metrics"]),
                 spread=trial.user_attrs.get("spread"),
                 reason=trial.user_attrs.get(REASON, "; ".join(f"not {text}" for text in broken)),
+                rungs={int(images): value for images, value in trial.user_attrs.get("rungs", {}).items()},
             )
         )
         seen.add(name)
     return records
 
 
-def trial_frame(trials: Iterable[FrozenTrial], layouts: Mapping[str, Layout]) -> pd.DataFrame:
-    """One row per settled trial: the fields of `TrialRecord`, the layout as `name`, a column a quantity."""
+def _status(trial: FrozenTrial) -> str:
+    if REASON in trial.user_attrs:
+        return "failed"
+    if not is_feasible(trial):
+        return "infeasible"
+    return "stopped" if STOPPED in trial.user_attrs else "done"
+
+
+def trial_frame(records: Iterable[TrialRecord]) -> pd.DataFrame:
+    """One row per trial: the fields of `TrialRecord`, the layout as `name`, a column a quantity."""
     rows = []
-    for record in trial_records(trials, layouts):
+    for record in records:
         row = record.to_json()
         row["name"] = row.pop("layout")
-        rows.append(row | row.pop("metrics"))
-    frame = pd.DataFrame(rows)
+        rungs = {f"accuracy_at_{images}": value for images, value in row.pop("rungs").items()}
+        metrics = row.pop("metrics")
+        rows.append(row | rungs | metrics)
+    frame = pd.DataFrame(rows, columns=None if rows else list(COLUMNS))
     for name in {name for row in rows for name in row} - set(COLUMNS):
         frame[name] = frame[name].astype(float)
     return frame

@@ -178,9 +178,7 @@ def _another(base: Network, whole: str | LayoutSettings, layouts: Mapping[str, N
     own = {"layout": whole} if isinstance(whole, str) else whole.model_dump(exclude_unset=True)
     if str(own.get("layout", "")).strip().startswith("timm:"):
         return LayoutSettings.model_validate(own)
-    given: dict[str, Any] = (
-        base.settings.model_dump(exclude_none=True) if isinstance(base, Layout) else {}
-    )
+    given: dict[str, Any] = base.settings.model_dump(exclude_none=True) if isinstance(base, Layout) else {}
     if own.get("stages") is not None:
         given = {key: value for key, value in given.items() if key not in ("layout", "depths")}
     elif own.get("layout") is not None and "stages" in given:

@@ -238,5 +238,3 @@ def _plain(layout: Network, check: bool) -> dict[str, Any]:
     """The network as data: what makes two layouts the same. Arguments at their defaults may be written or not
     where the register is looked at."""
     return layout.identity() if check else layout.to_dict()
-
-

@@ -74,7 +74,7 @@ def make_ladders(
                 message = f"unknown layout {name!r}{did_you_mean(name, tuple(names or layouts))}"
                 out.mistakes.append(Mistake(message, path))
             continue
-        if not isinstance(layout, Layout) or layout.timm is not None:
+        if not isinstance(layout, Layout):
             out.mistakes.append(Mistake(f"{name!r} is no layout of the language: it cannot be scaled", path))
             continue
         _add(out, name, layout, settings, check)
@@ -125,7 +125,8 @@ def _scaled(
     if mistakes:
         out.mistakes += [Mistake(f"{name} at {scale:g}: {mistake.message}", path) for mistake in mistakes]
         return None
-    return Layout.from_settings(settings, f"{name}*{scale:g}", check=False)
+    made = Layout.from_settings(settings, f"{name}*{scale:g}", check=False)
+    return made if isinstance(made, Layout) else None
 
 
 def scaled_width(width: int, heads: int, scale: float) -> int:

@@ -7,17 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field, Strict, StrictStr, model_validator
+from pydantic import AfterValidator, Field, StrictStr, model_validator
 
 from ablate.layout.network import Network
-from ablate.layout.settings import Count, Defaults, Depth, Model, Positive
-from ablate.measurements.fields import Input, distinct
+from ablate.layout.settings import Defaults, Model, Positive
+from ablate.measurements.fields import Input
 from ablate.study.ablation import AblationValue
 from ablate.study.ablation_layouts import Ablation
 from ablate.study.expectation import Expectation
-from ablate.study.fields import Bytes, ConstraintText, ObjectiveText, Size, Text
+from ablate.study.fields import Bytes, Size, Text
 from ablate.study.ladder import Ladder, LadderSettings
 from ablate.study.measure import measure_model
+from ablate.study.search import Search, Space
 
 __all__ = ["Input", "Match", "ReportOptions", "Search", "Space", "Study", "StudyFile"]
 
@@ -67,64 +68,6 @@ class ReportOptions(Model):
     equivalent_ratio: Annotated[Size, Field(gt=0)] | None = Field(
         default=None, description="Share within which two latencies count as equal, as 2%."
     )
-
-
-def _range(value: tuple[int, int]) -> tuple[int, int]:
-    if value[0] > value[1]:
-        raise ValueError(f"the range {value[0]} to {value[1]} is empty")
-    return value
-
-
-class Space(Model):
-    """What a search may choose, stage by stage; what is left out stays as in the defaults."""
-
-    depths: tuple[Annotated[tuple[Depth, Depth], AfterValidator(_range)], ...] | None = Field(
-        default=None, min_length=1, description="Least and greatest depth of each stage: [[1, 3], [1, 4]]."
-    )
-    widths: tuple[Annotated[tuple[Count, ...], Field(min_length=1), AfterValidator(distinct)], ...] | None = (
-        Field(default=None, min_length=1, description="Choices of each stage's width: [[32, 48], [64, 96]].")
-    )
-    patterns: (
-        Annotated[
-            tuple[tuple[Text, ...], ...],
-            BeforeValidator(
-                lambda value: [value] if _flat(value) else value,
-                json_schema_input_type=list[str] | list[list[str]],
-            ),
-        ]
-        | None
-    ) = Field(
-        default=None,
-        min_length=1,
-        description="Choices of a stage's pattern: one list for all stages, or one each.",
-    )
-
-
-def _flat(value: Any) -> bool:
-    return isinstance(value, list | tuple) and not any(isinstance(item, list | tuple) for item in value)
-
-
-class Search(Model):
-    """A search over layouts: objectives, hard constraints, and the space."""
-
-    objectives: tuple[ObjectiveText, ...] = Field(
-        min_length=1, description="One or more of: minimize or maximize a metric."
-    )
-    constraints: tuple[ConstraintText, ...] = Field(
-        default=(), description="Bounds that hold for every result: params <= 3.4M."
-    )
-    space: Space = Field(description="What may be chosen.")
-    trials: Count = Field(default=50, description="Layouts to try.")
-    batch: Count = Field(
-        default=4, description="Layouts proposed at a time, which are then trained side by side."
-    )
-    seed: Annotated[int, Strict(), Field(ge=0)] = Field(default=0, description="Seed of the sampler.")
-    sampler: Literal["tpe", "random", "nsga2"] = Field(default="tpe", description="Optuna's sampler.")
-
-    @model_validator(mode="after")
-    def _metrics_once(self) -> Search:
-        distinct(tuple(objective.metric for objective in self.objectives))
-        return self
 
 
 def _file_name(text: str) -> str:

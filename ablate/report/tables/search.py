@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,7 @@ from ablate.report.register import table
 from ablate.report.results import Results
 from ablate.report.table import Cell, Column, Table, number
 from ablate.run.facts import SearchFact, TrialRecord
+from ablate.run.search_facts import CourseFact
 
 _HEADS = {"number": "trial", "layout": "Layout", "text": "definition", "widths": "widths", "depths": "depths"}
 
@@ -41,6 +43,7 @@ def search_table(results: Results) -> Table | None:
             cells.append(number(known, text))
         rows.append(tuple(cells))
     caption = f"{len(shown)} of {len(trials)} trials are on the front: {', '.join(fact.objectives)}."
+    caption += _course(results.knows(CourseFact), trials)
     if spread and any(axis.quantity.repeats for axis in axes):
         caption += " ± is the standard deviation over seeds."
     columns = (
@@ -52,9 +55,27 @@ def search_table(results: Results) -> Table | None:
     return Table("search", "Search: the Pareto front", caption, columns, tuple(rows), raw)
 
 
+def _course(course: CourseFact | None, trials: Sequence[TrialRecord]) -> str:
+    """How the search went, in a few sentences."""
+    if course is None:
+        return ""
+    parts = [
+        f" {course.rate:.0%} of random points of the space ({course.space:,} in all) are within the exact bounds; "
+        f"{course.beyond} proposals beyond them and {course.repeated} repeated ones used up no trial."
+    ]
+    if course.dial:
+        parts.append("Bounds are tight: one width of a point beyond them was solved for.")
+    stopped = sum(trial.status == "stopped" for trial in trials)
+    if course.rungs:
+        rungs = ", ".join(f"{images:,}" for images in course.rungs)
+        parts.append(f"{stopped} trials were stopped by the rungs at {rungs} training images.")
+    return " ".join(parts)
+
+
 def _raw(trial: TrialRecord, on: bool) -> dict[str, Any]:
     record: dict[str, Any] = trial.to_json()
     metrics: dict[str, Any] = record.pop("metrics")
+    metrics |= {f"accuracy_at_{images}": value for images, value in record.pop("rungs").items()}
     return record | metrics | {"on_front": on}
 
 
