@@ -1,9 +1,9 @@
-"""Why a published figure is not the count: every reading is computed, and one is taken if it prints as published.
+"""Why a published figure is not the count: readings are computed, and one is taken if it prints as published.
 
-The order is from the plainest to the farthest: rounding, what fvcore prices and passes over (attention written out,
-then fused), the same for another form of the model (branches merged, built without its size), another size, another
-classifier, another model. What no reading gives stays unexplained, unless the parameters show that the published model
-was another than the one of today.
+The order is from the plainest to the farthest: rounding, what fvcore prices and passes over (attention
+written out, then fused), the same for another form of the model (branches merged, built without its size),
+another size, another classifier, another name. What no reading gives stays unexplained, unless the parameters
+show that the published model was another than the one of today.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from functools import cache
 from typing import Literal, Protocol
 
 from ablate.published.prices import ATTENTION
-from ablate.published.recount import PRODUCTS, Form, Recount
 from ablate.published.record import Figure, figures
+from ablate.published.recount import PRODUCTS, Form, Recount
 
 Cause = Literal[
     "",
@@ -94,7 +94,7 @@ def prints_as(value: float, printed: float) -> bool:
 
 
 def explain(figure: Figure, counts: Counts, tolerance_percent: float = TOLERANCE_PERCENT) -> Row:
-    """A figure beside the count, and if it is farther off than the tolerance the first reading that prints it."""
+    """A figure beside the count; if it is farther off than the tolerance, the first reading that gives it."""
     plain = counts.get(Form(figure.model, figure.resolution))
     if plain.failed:
         return _not_counted(figure, plain, counts)
@@ -114,9 +114,13 @@ def explain(figure: Figure, counts: Counts, tolerance_percent: float = TOLERANCE
             text = f"{told}: {_digits(reading.total, figure)}{_made_of(reading)}"
             return replace(row, cause=cause, again=reading.total, explanation=text)
     if not row.params_agree:
-        text = f"{figure.params_m:g} M parameters as published, {plain.params / 1e6:.2f} M in timm {plain.timm}"
+        text = (
+            f"{figure.params_m:g} M parameters as published, {plain.params / 1e6:.2f} M in timm {plain.timm}"
+        )
         return replace(row, cause="changed model", explanation=text)
-    nearest = min((plain.macs, plain.written_out, plain.fused), key=lambda macs: abs(macs / 1e9 - figure.gmacs))
+    nearest = min(
+        (plain.macs, plain.written_out, plain.fused), key=lambda macs: abs(macs / 1e9 - figure.gmacs)
+    )
     text = f"no reading gives it; the nearest is {nearest / 1e9:.4f} G"
     return replace(row, cause="unexplained", explanation=text)
 
@@ -172,7 +176,7 @@ def _forms(figure: Figure, plain: Recount, counts: Counts) -> Iterator[tuple[Cau
     if plain.way == "img_size":
         yield "built without its size", "of the model built for its own size", replace(form, as_it_is=True)
     for size in OTHER_SIZES:
-        # work grows as the area or faster, never so fast that a size far from the estimate could print the figure
+        # work grows as the area or a little faster: a size far from the estimate cannot print the figure
         estimate = plain.macs / 1e9 * (size / figure.resolution) ** 2
         if size != figure.resolution and 0.5 * estimate <= figure.gmacs <= 2.0 * estimate:
             yield "another size", f"at {size} px, not {figure.resolution}", replace(form, resolution=size)
@@ -184,7 +188,7 @@ def _forms(figure: Figure, plain: Recount, counts: Counts) -> Iterator[tuple[Cau
 
 
 def _not_counted(figure: Figure, plain: Recount, counts: Counts) -> Row:
-    """A model that timm does not know by this name any more: another name with both of its figures, if one has."""
+    """A model that timm does not know by this name any more: another name with both figures, if one has."""
     row = Row(figure, plain.timm, None, None, "cannot be counted", None, plain.failed)
     from ablate.published.networks import known
 
@@ -198,7 +202,12 @@ def _not_counted(figure: Figure, plain: Recount, counts: Counts) -> Row:
         if reading is not None:
             text = f"now called {name}: {_digits(reading.total, figure)}{_made_of(reading)}"
             return replace(
-                row, params=other.params, macs=other.macs, cause="renamed", again=reading.total, explanation=text
+                row,
+                params=other.params,
+                macs=other.macs,
+                cause="renamed",
+                again=reading.total,
+                explanation=text,
             )
     return row
 
