@@ -43,6 +43,7 @@ def _run() -> None:
         doctor,
         export,
         new,
+        published,
         results,
         show,
         status,

@@ -50,8 +50,8 @@ def audit_record(
 ) -> list[Row]:
     """Count every pair that the store does not hold, then explain what differs.
 
-    `watch(phase, done, total)` is called after each pair; the store keeps each when it is counted, so that a run
-    that was stopped goes on.
+    `watch(phase, done, total)` is called after each pair; the store keeps each when it is counted, so that a
+    run that was stopped goes on.
     """
     for done, _ in enumerate(store.fill((_form(pair) for pair in pairs), workers), start=1):
         watch("count", done, len(pairs))
@@ -94,3 +94,13 @@ def _form(figure: Figure) -> Form:
 
 def _blank(value: int | None) -> int | str:
     return "" if value is None else value
+
+
+def write_counts(rows: Iterable[Row], file: Path) -> None:
+    """MACs and parameters of the pairs that could be counted under their published name."""
+    with file.open("w", encoding="utf-8", newline="") as lines:
+        writer = csv.writer(lines, lineterminator="\n")
+        writer.writerow(["model", "resolution", "macs", "params"])
+        for row in rows:
+            if row.macs is not None and row.cause != "renamed":
+                writer.writerow([row.figure.model, row.figure.resolution, row.macs, row.params])

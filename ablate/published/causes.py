@@ -1,9 +1,9 @@
-"""Why a published figure is not the count: every reading is computed, and one is taken if it prints as published.
+"""Why a published figure is not the count: readings are computed, and one is taken if it prints as published.
 
-The order is from the plainest to the farthest: rounding, what fvcore prices and passes over (attention written out,
-then fused), the same for another form of the model (branches merged, built without its size), another size, another
-classifier, another model. What no reading gives stays unexplained, unless the parameters show that the published model
-was another than the one of today.
+The order is from the plainest to the farthest: rounding, what fvcore prices and passes over (attention
+written out, then fused), the same for another form of the model (branches merged, built without its size),
+another size, another classifier, another name. What no reading gives stays unexplained, unless the parameters
+show that the published model was another than the one of today.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def prints_as(value: float, printed: float) -> bool:
 
 
 def explain(figure: Figure, counts: Counts, tolerance_percent: float = TOLERANCE_PERCENT) -> Row:
-    """A figure beside the count, and if it is farther off than the tolerance the first reading that prints it."""
+    """A figure beside the count; if it is farther off than the tolerance, the first reading that gives it."""
     plain = counts.get(Form(figure.model, figure.resolution))
     if plain.failed:
         return _not_counted(figure, plain, counts)
@@ -176,7 +176,7 @@ def _forms(figure: Figure, plain: Recount, counts: Counts) -> Iterator[tuple[Cau
     if plain.way == "img_size":
         yield "built without its size", "of the model built for its own size", replace(form, as_it_is=True)
     for size in OTHER_SIZES:
-        # work grows as the area or faster, never so fast that a size far from the estimate could print the figure
+        # work grows as the area or a little faster: a size far from the estimate cannot print the figure
         estimate = plain.macs / 1e9 * (size / figure.resolution) ** 2
         if size != figure.resolution and 0.5 * estimate <= figure.gmacs <= 2.0 * estimate:
             yield "another size", f"at {size} px, not {figure.resolution}", replace(form, resolution=size)
@@ -188,7 +188,7 @@ def _forms(figure: Figure, plain: Recount, counts: Counts) -> Iterator[tuple[Cau
 
 
 def _not_counted(figure: Figure, plain: Recount, counts: Counts) -> Row:
-    """A model that timm does not know by this name any more: another name with both of its figures, if one has."""
+    """A model that timm does not know by this name any more: another name with both figures, if one has."""
     row = Row(figure, plain.timm, None, None, "cannot be counted", None, plain.failed)
     from ablate.published.networks import known
 

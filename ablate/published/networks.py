@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from ablate.errors import AblateError
 
 Way = Literal["as it is", "img_size"]
+
+
+# Functions that change values and never shapes: what initialisation consists of.
+_VALUES = frozenset(
+    f"{name}_"
+    for name in (
+        *("normal", "uniform", "trunc_normal", "zero", "zeros", "ones", "fill", "constant", "copy"),
+        *("erfinv", "clamp", "mul", "add", "sub", "div", "orthogonal"),
+        *("kaiming_normal", "kaiming_uniform", "xavier_normal", "xavier_uniform"),
+    )
+)
+
+
+class _Blank(TorchFunctionMode):
+    """Leaves initialisation out, which without data does nothing and takes most of the time of building."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if getattr(func, "__name__", "") in _VALUES and args and isinstance(args[0], torch.Tensor):
+            return args[0]
+        return func(*args, **(kwargs or {}))
 
 
 @dataclass(frozen=True)
@@ -58,6 +82,6 @@ def network(
 def _build(model: str, device: str, **options: Any) -> nn.Module:
     import timm
 
-    with torch.device(device):
+    with _Blank() if device == "meta" else nullcontext(), torch.device(device):
         module: nn.Module = timm.create_model(model, pretrained=False, **options)
     return module.eval()

@@ -11,7 +11,7 @@ from ablate.published.record import SOURCE
 MEANINGS: dict[Cause, str] = {
     "rounding": "The count prints as the published digits; two decimals are coarser than the tolerance.",
     "norm and pool work": "Norms, adaptive pooling or interpolation are priced as if they were MACs.",
-    "padding by name left out": 'Convolutions whose padding is a word (`padding="same"`) are not counted at all.',
+    "padding by name left out": 'Convolutions whose padding is a word (`padding="same"`) are left out.',
     "recurrent layer left out": "LSTM layers are not counted at all.",
     "fused attention left out": "The two products of attention are not counted: it was one fused operator.",
     "other product left out": "A product that fvcore has no rule for is not counted.",
@@ -114,8 +114,8 @@ def _cause_line(cause: Cause, rows: Sequence[Row]) -> str | None:
 def _line(row: Row) -> str:
     counted = "–" if row.macs is None else f"{row.macs / 1e9:.4f}"
     return (
-        f"| `{row.figure.model}` | {row.figure.resolution} | {row.figure.gmacs:g} | {counted} | {_percent(row)} "
-        f"| {row.cause} | {row.explanation} |"
+        f"| `{row.figure.model}` | {row.figure.resolution} | {row.figure.gmacs:g} | {counted} "
+        f"| {_percent(row)} | {row.cause} | {row.explanation} |"
     )
 
 
@@ -123,7 +123,7 @@ def _unexplained(off: Sequence[Row]) -> list[str]:
     rows = [row for row in off if row.cause in ("unexplained", "cannot be counted", "changed model")]
     if not rows:
         return ["None."]
-    text = "Figures that no reading prints; of a changed model nothing but the change of its parameters is known."
+    text = "Figures that no reading prints; of a changed model its other parameters alone are known."
     return [text, "", _HEAD, _RULE, *(_line(row) for row in rows)]
 
 
@@ -132,7 +132,8 @@ def _parameters(rows: Sequence[Row]) -> list[str]:
     if not different:
         return ["The published parameters are those of the models, to the printed digits, for every pair."]
     lines = [
-        f"| `{row.figure.model}` | {row.figure.resolution} | {row.figure.params_m:g} | {(row.params or 0) / 1e6:.2f} |"
+        f"| `{row.figure.model}` | {row.figure.resolution} | {row.figure.params_m:g} "
+        f"| {(row.params or 0) / 1e6:.2f} |"
         for row in different
     ]
     return [
@@ -150,14 +151,14 @@ def _about(rows: Sequence[Row], command: str) -> list[str]:
     return [
         "## How this was made",
         "",
-        f"`{command}` with timm {rows[0].timm}, PyTorch {torch.__version__}, Python {python_version()}; all pairs "
-        "with their MACs, errors, causes and predicted memory are in `timm.csv`.",
+        f"`{command}` with timm {rows[0].timm}, PyTorch {torch.__version__}, Python {python_version()}; all "
+        "pairs with their MACs, errors, causes and predicted memory are in `timm.csv`.",
         "",
         f"Source of the published figures: {SOURCE}.",
         "",
-        "A MAC is one multiply-accumulate of a convolution or a product of matrices. The error is published minus "
-        "counted, in percent of the count. A cause stands only where computing the figure anew under it gives the "
-        "printed digits; the parts in brackets add up to it exactly.",
+        "A MAC is one multiply-accumulate of a convolution or a product of matrices. The error is published "
+        "minus counted, in percent of the count. A cause stands only where computing the figure anew under it "
+        "gives the printed digits; the parts in brackets add up to it exactly.",
     ]
 
 

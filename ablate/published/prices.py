@@ -1,10 +1,10 @@
 """fvcore's price list, read without data: how the published figures were made.
 
-The tables were printed by timm's benchmark script, which hands the model to fvcore's `FlopCountAnalysis`. That
-prices convolutions and products by their MACs, prices norms, adaptive pooling and interpolation too, and passes
-over what it has no rule for: convolutions whose padding is a word, recurrent layers, fused attention, and a few
-products. `PriceList` applies the same rules to the calls that a model makes, on `meta`: what it prices and what
-it leaves out, with the MACs of that.
+The tables were printed by timm's benchmark script, which hands the model to fvcore's `FlopCountAnalysis`.
+That prices convolutions and products by their MACs, prices norms, adaptive pooling and interpolation too, and
+passes over what it has no rule for: convolutions whose padding is a word, recurrent layers, fused attention,
+and a few products. `PriceList` applies the same rules to the calls that a model makes, on `meta`: what is
+priced and what is left out, with the MACs of that.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _linear(book: PriceList, _out: Any, x: Any, weight: Any, *_: Any, **__: Any)
 
 
 def _matmul(book: PriceList, _out: Any, a: Any, b: Any, **_: Any) -> None:
-    """fvcore multiplies the first factor's elements by the second's columns: it does not broadcast the first."""
+    """fvcore multiplies the first factor's elements by the second's columns: the first is not broadcast."""
     book.priced["product"] += prod(a.shape) * b.shape[-1]
 
 

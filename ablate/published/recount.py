@@ -1,4 +1,4 @@
-"""A timm model counted anew, exactly and by fvcore's price list, and the store that keeps what was counted."""
+"""A timm model counted anew, exactly and by fvcore's price list, and the store that keeps the counts."""
 
 from __future__ import annotations
 
@@ -122,12 +122,15 @@ def _recount(form: Form) -> Recount:
 
 
 class Store:
-    """Recounts in a file of JSON lines, one a form; those of another version of timm are not used."""
+    """Recounts in a file of JSON lines, one a form; those of another version of timm are not used.
 
-    def __init__(self, file: Path) -> None:
+    Without a file they are kept in memory alone.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
         self.file = file
         self._known: dict[Form, Recount] = {}
-        for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+        for line in file.read_text(encoding="utf-8").splitlines() if file and file.exists() else ():
             try:
                 item = Recount.from_json(json.loads(line))
             except (ValueError, KeyError, TypeError):
@@ -145,7 +148,7 @@ class Store:
         return self._known[form]
 
     def fill(self, forms: Iterable[Form], workers: int = 1) -> Iterator[Recount]:
-        """Count the forms that are not known, in processes of one thread each, and give each when it is kept."""
+        """Count the forms that are not known, in processes of one thread; each comes when it is kept."""
         missing = [form for form in dict.fromkeys(forms) if form not in self._known]
         if workers <= 1 or len(missing) < 2:
             for form in missing:
@@ -158,7 +161,8 @@ class Store:
 
     def _keep(self, item: Recount) -> Recount:
         self._known[item.form] = item
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        with self.file.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(item.to_json()) + "\n")
+        if self.file is not None:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with self.file.open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps(item.to_json()) + "\n")
         return item
