@@ -22,7 +22,7 @@ _LATEX = {
 _LINE = 92  # characters of small type in a line of a one-column page
 _COLUMN = 46  # and in a column of a two-column page
 _SHORTEST = 22  # a text column that is longer may be broken into lines
-_ROWS = 40  # a table with more of them does not fit on a page
+_ROWS = 44  # lines of a table that fit on a page
 _PAD = 2.2  # characters between columns
 
 
@@ -32,56 +32,39 @@ def escape_latex(text: str) -> str:
 
 
 def to_latex(table: Table, label: str) -> str:
-    """A floating table for a paper, or a `longtable` where it has too many rows for a page.
+    """A floating table for a paper; one with too many rows for a page is continued in further floats.
 
-    Needs `booktabs`, `graphicx` and `array`, a long one `longtable`. Numbers are aligned at the decimal point
-    and at the ±, the best are bold, the second underlined, cells without a number have footnotes, and groups
-    of columns stand over `\\cmidrule`s. A float that is wider than the line, as the type of the paper has it,
-    is scaled down to it; it spans both columns of a two-column page where one is too narrow.
+    Needs `booktabs`, `graphicx` and `array`. Numbers are aligned at the decimal point and at the ±, the best
+    are bold, the second underlined, cells without a number have footnotes, and groups of columns stand over
+    `\\cmidrule`s. What is wider than the line, as the type of the paper has it, is scaled down to it; a table
+    spans both columns of a two-column page where one is too narrow.
     """
     marks = footnotes(table)
-    wide = _estimated(table) > _COLUMN
-    long = len(table.rows) > _ROWS
-    body = _rows(table, marks)
-    caption = rf"\caption{{{escape_latex(table.title)}. {escape_latex(table.caption)}}}"
-    spec = _spec(table)
-    head = [r"\toprule", *_head(table), r"\midrule"]
-    notes = _notes([*_marked_notes(marks), *table.notes])
-    if long:
-        size = r"\footnotesize" if _estimated(table) < _LINE else r"\scriptsize"
-        lines = [
-            r"% needs \usepackage{booktabs}, \usepackage{array} and \usepackage{longtable}; one-column pages",
-            rf"\begingroup{size}\setlength{{\tabcolsep}}{{3pt}}",
-            rf"\begin{{longtable}}{{{spec}}}",
-            rf"{caption}\label{{tab:{label}}} \\",
+    environment = "table*" if _estimated(table) > _COLUMN else "table"
+    spec, head, body = _spec(table), _head(table), _rows(table, marks)
+    caption = rf"\caption{{{escape_latex(table.title)}. {escape_latex(table.caption)}}}\label{{tab:{label}}}"
+    notes = _notes([*(f"{mark}: {note}" for note, mark in marks.items()), *table.notes])
+    rows = _ROWS if "p{" not in spec else _ROWS // 2  # paragraphs take several lines
+    starts = range(0, max(len(body), 1), rows)
+    lines = [r"% needs \usepackage{booktabs}, \usepackage{array} and \usepackage{graphicx}"]
+    for start in starts:
+        lines += [
+            rf"\begin{{{environment}}}[t]",
+            r"\centering",
+            caption if start == 0 else rf"\small Table~\ref{{tab:{label}}}, continued.\par\smallskip",
+            r"\small\setlength{\tabcolsep}{4pt}",
+            r"\setbox0=\hbox{%",
+            rf"\begin{{tabular}}{{{spec}}}",
+            r"\toprule",
             *head,
-            r"\endhead",
+            r"\midrule",
+            *body[start : start + rows],
             r"\bottomrule",
-            r"\endfoot",
-            *body,
-            r"\end{longtable}",
-            *notes,
-            r"\endgroup",
+            r"\end{tabular}}",
+            r"\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\box0}\else\box0\fi",
+            *(notes if start == starts[-1] else []),
+            rf"\end{{{environment}}}",
         ]
-        return "\n".join([*lines, ""])
-    environment = "table*" if wide else "table"
-    lines = [
-        r"% needs \usepackage{booktabs}, \usepackage{array} and \usepackage{graphicx}",
-        rf"\begin{{{environment}}}[t]",
-        r"\centering",
-        caption,
-        rf"\label{{tab:{label}}}",
-        r"\small\setlength{\tabcolsep}{4pt}",
-        r"\setbox0=\hbox{%",
-        rf"\begin{{tabular}}{{{spec}}}",
-        *head,
-        *body,
-        r"\bottomrule",
-        r"\end{tabular}}",
-        r"\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\box0}\else\box0\fi",
-        *notes,
-        rf"\end{{{environment}}}",
-    ]
     return "\n".join([*lines, ""])
 
 
@@ -187,7 +170,7 @@ def _stacked(parts: Sequence[str], place: str = "") -> str:
 def _rows(table: Table, marks: Mapping[str, str]) -> list[str]:
     placed = aligned(table.columns, table.rows)
     return [
-        " & ".join(_cell(cell, where, marks) for cell, where in zip(row, line, strict=True)) + r" \\"
+        " & ".join(_cell(cell, place, marks) for cell, place in zip(row, line, strict=True)) + r" \\"
         for row, line in zip(table.rows, placed, strict=True)
     ]
 
@@ -195,26 +178,20 @@ def _rows(table: Table, marks: Mapping[str, str]) -> list[str]:
 def _cell(cell: Cell, place: Aligned, marks: Mapping[str, str]) -> str:
     if cell.latex is not None:
         return cell.latex
-    text = escape_latex(place.value) + _phantom(place.between) + _tied(place.error)
+    text = escape_latex(place.value) + _phantom(place.between) + escape_latex(place.error)
     if cell.mark == "best":
-        text = rf"\textbf{{{escape_latex(place.value)}}}{_phantom(place.between)}{_tied(place.error)}"
+        text = rf"\textbf{{{escape_latex(place.value)}}}{_phantom(place.between)}{escape_latex(place.error)}"
     elif cell.mark == "second":
-        text = rf"\underline{{{escape_latex(place.value)}}}{_phantom(place.between)}{_tied(place.error)}"
+        text = (
+            rf"\underline{{{escape_latex(place.value)}}}{_phantom(place.between)}{escape_latex(place.error)}"
+        )
     if cell.tone == "failed" and cell.note in marks:
         text += rf"\textsuperscript{{{marks[cell.note]}}}"
     return text + _phantom(place.behind)
 
 
-def _tied(error: str) -> str:
-    return escape_latex(error)
-
-
 def _phantom(blank: str) -> str:
     return rf"\phantom{{{escape_latex(blank)}}}" if blank else ""
-
-
-def _marked_notes(marks: Mapping[str, str]) -> list[str]:
-    return [f"{mark}: {note}" for note, mark in marks.items()]
 
 
 def _notes(notes: Sequence[str]) -> list[str]:

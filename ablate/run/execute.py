@@ -101,6 +101,9 @@ def study_fact(study: Study, command: str = "run") -> StudyFact:
         file=study_name(study.path) if study.path is not None else "",
         command=command,
         extensions=tuple(str(path) for path in study.extensions),
+        settings={name: layout.to_yaml_dict() for name, layout in study.layouts.items()},
+        columns=study.report.columns,
+        names=study.report.names,
     )
 
 

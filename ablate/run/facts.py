@@ -31,6 +31,9 @@ class StudyFact(Fact):
     command: str = "run"
     extensions: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)  # of each layout, in the language
+    columns: tuple[str, ...] = ()  # of the main table; empty: all
+    names: dict[str, str] = field(default_factory=dict)  # what columns are called
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
