@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from collections.abc import Mapping
 
 from tabulate import tabulate
 
-from ablate.report.table import Cell, Column, Table
+from ablate.report.latex import escape_latex, to_latex
+from ablate.report.table import Cell, Table, footnotes
 
-_LATEX = {
-    "\\": r"\textbackslash{}", "|": r"\textbar{}", "\n": " ",
-    "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "×": r"$\times$", "−": "$-$",
-    "–": "--", "÷": r"$\div$", "²": r"\textsuperscript{2}", "≤": r"$\leq$", "≥": r"$\geq$",
-    "†": r"\textdagger{}", "\u00a0": "~",
-    "³": r"\textsuperscript{3}", "⁴": r"\textsuperscript{4}",
-    "<": r"\textless{}", ">": r"\textgreater{}", "·": r"$\cdot$", "µ": r"\textmu{}",
-    "“": "``", "”": "''", "…": r"\ldots{}", "→": r"$\rightarrow$",
-}  # fmt: skip
-_WIDE = 7
+__all__ = ["escape_latex", "to_csv", "to_latex", "to_markdown"]
 
 
 def to_csv(table: Table) -> str:
@@ -50,12 +41,14 @@ def escape_csv(text: str) -> str:
 def to_markdown(table: Table) -> str:
     """Title, caption, a pipe table and the notes."""
     headers = [_markdown(f"{c.group}: {c.header}" if c.group else c.header) for c in table.columns]
-    rows = [[_markdown(cell.text) for cell in row] for row in table.rows]
+    marks = footnotes(table)
+    rows = [[_shown(cell, marks) for cell in row] for row in table.rows]
     align = ["left" if column.left else "right" for column in table.columns]
     body = ""
     if rows:
         body = tabulate(rows, headers, "pipe", colalign=align, disable_numparse=True)  # type: ignore[no-untyped-call,unused-ignore]
-    notes = "".join(f"- {_markdown(note)}\n" for note in table.notes)
+    reasons = [f"[{mark}] {note}" for note, mark in marks.items()]
+    notes = "".join(f"- {_markdown(note)}\n" for note in (*reasons, *table.notes))
     return (
         "\n\n".join(
             part for part in (f"## {table.title}", _markdown(table.caption), body, notes.rstrip()) if part
@@ -64,59 +57,11 @@ def to_markdown(table: Table) -> str:
     )
 
 
-def to_latex(table: Table, label: str) -> str:
-    """A `table` environment for a paper; needs `booktabs`, and `graphicx` for a wide one.
-
-    Groups of columns become `\\multicolumn` heads over `\\cmidrule`s; everything is escaped.
-    """
-    wide = len(table.columns) > _WIDE
-    environment = "table*" if wide else "table"
-    lines = [
-        r"% needs \usepackage{booktabs}" + (r" and \usepackage{graphicx}" if wide else ""),
-        rf"\begin{{{environment}}}[t]",
-        r"\centering",
-        rf"\caption{{{escape_latex(table.title)}. {escape_latex(table.caption)}}}",
-        rf"\label{{tab:{label}}}",
-        r"\small",
-        *([r"\resizebox{\linewidth}{!}{%"] if wide else []),
-        rf"\begin{{tabular}}{{{''.join('l' if column.left else 'r' for column in table.columns)}}}",
-        r"\toprule",
-        *_latex_head(table.columns),
-        r"\midrule",
-        *(" & ".join(_latex_cell(cell) for cell in row) + r" \\" for row in table.rows),
-        r"\bottomrule",
-        r"\end{tabular}" + ("%" if wide else ""),
-        *(["}"] if wide else []),
-    ]
-    if table.notes:
-        notes = r" \\ ".join(escape_latex(note) for note in table.notes)
-        lines.append(rf"\par\smallskip\begin{{minipage}}{{\linewidth}}\footnotesize {notes}\end{{minipage}}")
-    return "\n".join([*lines, rf"\end{{{environment}}}", ""])
-
-
-def escape_latex(text: str) -> str:
-    """Text that LaTeX prints as it is."""
-    return "".join(_LATEX.get(character, character) for character in text)
-
-
-def _latex_cell(cell: Cell) -> str:
-    return cell.latex if cell.latex is not None else escape_latex(cell.text)
-
-
-def _latex_head(columns: tuple[Column, ...]) -> list[str]:
-    lines = []
-    if any(column.group for column in columns):
-        heads, rules, at = [], [], 1
-        for group, members in groupby(columns, key=lambda column: column.group):
-            width = len(list(members))
-            heads.append(
-                rf"\multicolumn{{{width}}}{{c}}{{{escape_latex(group)}}}" if group else " & " * (width - 1)
-            )
-            if group:
-                rules.append(rf"\cmidrule(lr){{{at}-{at + width - 1}}}")
-            at += width
-        lines = [" & ".join(heads) + r" \\", " ".join(rules)]
-    return [*lines, " & ".join(escape_latex(column.header) for column in columns) + r" \\"]
+def _shown(cell: Cell, marks: Mapping[str, str]) -> str:
+    text = _markdown(cell.text)
+    if cell.mark:
+        text = f"**{text}**" if cell.mark == "best" else f"<u>{text}</u>"
+    return f"{text} [{marks[cell.note]}]" if cell.note in marks else text
 
 
 def _markdown(text: str) -> str:

@@ -12,15 +12,26 @@ import pandas as pd
 from ablate.report.numbers import NOTHING
 
 Tone = Literal["", "failed", "tie", "flag"]
+Mark = Literal["", "best", "second"]
+_WORDS = {
+    "missing": "not run yet",
+    "stale": "measured with other code or settings than now, and not used",
+    "oom": "out of memory",
+    "timeout": "longer than its limit",
+}
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column's heading with its unit, the group of columns it stands under, and its alignment."""
+    """A column's heading with its unit, the group of columns it stands under, and its alignment.
+
+    `key` is what a study file may call it by, such as the name of its quantity.
+    """
 
     header: str
     group: str = ""
     left: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,7 @@ class Cell:
     """What is printed, what it is sorted by (the raw number or a text), and how it is to be taken.
 
     `hint` is shown where there is room for it (as a tooltip); `latex` replaces the escaped text in LaTeX.
+    `mark` says that it is the best of its column, or the second, among what the errors tell apart.
     """
 
     text: str
@@ -35,6 +47,15 @@ class Cell:
     tone: Tone = ""
     hint: str = ""
     latex: str | None = None
+    mark: Mark = ""
+
+    @property
+    def note(self) -> str:
+        """Why there is no number, for a footnote; empty where nothing more than the word is known."""
+        if self.tone != "failed":
+            return ""
+        known = self.hint or "; ".join(_WORDS[word] for word in self.text.split(", ") if word in _WORDS)
+        return f"{self.text}: {known}" if known else ""
 
 
 @dataclass(frozen=True)
@@ -55,6 +76,12 @@ class Table:
                 raise ValueError(
                     f"table {self.name}: a row of {len(row)} cells under {len(self.columns)} columns"
                 )
+
+
+def footnotes(table: Table) -> dict[str, str]:
+    """The notes of cells without a number, each once, with the numbers that mark them in print."""
+    notes = dict.fromkeys(cell.note for row in table.rows for cell in row if cell.note)
+    return {note: str(index) for index, note in enumerate(notes, start=1)}
 
 
 def number(value: float, text: str, *, hint: str = "", tone: Tone = "") -> Cell:

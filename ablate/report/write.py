@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from ablate.errors import AblateError
 from ablate.extensions import load_extension, load_installed
 from ablate.report import style
+from ablate.report.columns import chosen
 from ablate.report.drawing import Drawn
 from ablate.report.page import page
 from ablate.report.register import figure_entries, table_entries
@@ -75,6 +76,9 @@ def write_results(results: Results, out: Path, troubles: Sequence[str] = ()) -> 
         made = entry.make(results) if results.records or entry.name.startswith("search") or entry.name == "main" else None
         if isinstance(made, Table):
             tables.append(made)
+    if tables and tables[0].name == "main":
+        tables[0], unknown = chosen(tables[0], results.fact.columns, results.fact.names)
+        notes += unknown
     with style.paper_style():
         written = _write_tables(tables, out / "tables", results.study)
         drawn = []

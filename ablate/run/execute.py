@@ -133,6 +133,9 @@ def study_fact(study: Study, command: str = "run") -> StudyFact:
         extensions=tuple(str(path) for path in study.extensions),
         equivalent_within=study.report.equivalent_within,
         equivalent_ratio=study.report.equivalent_ratio,
+        settings={name: layout.to_yaml_dict() for name, layout in study.layouts.items()},
+        columns=study.report.columns,
+        names=study.report.names,
     )
 
 

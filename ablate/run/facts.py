@@ -33,6 +33,9 @@ class StudyFact(Fact):
     caveats: tuple[str, ...] = ()
     equivalent_within: float | None = None  # points of accuracy that count as equal
     equivalent_ratio: float | None = None  # share of a latency that counts as equal
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)  # of each layout, in the language
+    columns: tuple[str, ...] = ()  # of the main table; empty: all
+    names: dict[str, str] = field(default_factory=dict)  # what columns are called
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:

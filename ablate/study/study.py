@@ -62,6 +62,12 @@ class ReportOptions(Model):
     """How results are shown."""
 
     baseline: StrictStr | None = Field(default=None, description="The layout that others are compared to.")
+    columns: tuple[StrictStr, ...] = Field(
+        default=(), description="Columns of the main table, in this order: [params, macs, latency, accuracy]."
+    )
+    names: dict[StrictStr, StrictStr] = Field(
+        default={}, description="What columns are called: {params: Size (M)}."
+    )
     equivalent_within: Positive | None = Field(
         default=None, description="Points within which two accuracies count as equal, as 0.5."
     )
