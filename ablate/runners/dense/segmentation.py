@@ -8,9 +8,10 @@ from torch import Tensor
 
 from ablate.data.dense.samples import IGNORED, DenseDataset, SegmentationSample
 from ablate.dense.models import SemanticFPNModel
+from ablate.measurements.segmentation import MaskScores
 from ablate.runners import device as devices
 from ablate.runners.attention import training_kernels
-from ablate.runners.dense.judge import MaskJudge, MaskScores
+from ablate.runners.dense.judge import MaskJudge
 from ablate.runners.dense.schedules import Schedule
 from ablate.runners.dense.transforms import aligned
 
