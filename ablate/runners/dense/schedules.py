@@ -51,6 +51,9 @@ class Schedule:
     neck_dim: int = 256
     anchor: int = 4  # side of the smallest anchor of a level, in strides
     muon: float | None = None  # rate of Muon for inner matrices and convolutions; the rest stays with AdamW
+    balance: float = (
+        0.0  # a class weighs its share of a batch's pixels to this power, inverted; 0: as published
+    )
     candidates: int = 1000  # best boxes of a level that non-maximum suppression looks at
 
     def total_steps(self, images: int) -> int:
@@ -133,6 +136,7 @@ SCHEDULES: dict[tuple[str, Task], Schedule] = {
         warmup=0.1,
         muon=0.03,
         neck_dim=64,
+        balance=0.5,
     ),
 }
 
