@@ -78,6 +78,10 @@ def _nothing(condition: Any) -> tuple[str, ...]:
     return ()
 
 
+def _always(condition: Any, layout: str) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Measurement(Generic[S, C, V]):
     """One kind of measurement. Everything that plan, run, report and search know of it stands here.
@@ -102,6 +106,7 @@ class Measurement(Generic[S, C, V]):
     where: Where
     conditions: Callable[[S, Scope], Iterable[C]]
     description: str = ""
+    applies: Callable[[C, str], bool] = _always  # whether the layout of this name has a cell under it
     against_baseline: bool = False
     uses_input: bool = True  # whether channels and classes of the study's input change the values
     packages: tuple[str, ...] = ()  # distributions, beside torch, whose versions are part of the key

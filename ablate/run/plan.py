@@ -25,17 +25,18 @@ def plan(study: Study) -> list[Cell]:
     for name, settings in settings_of(study.measure).items():
         entry = measurement(name)
         for condition in entry.conditions(settings, scope):
-            total += len(scope.layouts)
+            names = [name for name in scope.layouts if entry.applies(condition, name)]
+            total += len(names)
             if total > MOST_CELLS:
                 raise AblateError(
                     f"the study has more than {MOST_CELLS:,} cells: {len(scope.layouts):,} layouts under too "
                     "many conditions; measure fewer resolutions or seeds"
                 )
-            planned.append((entry, condition))
+            planned.append((entry, condition, names))
     cells = []
-    for entry, condition in planned:
+    for entry, condition, names in planned:
         shared, asked = condition_key(entry, condition), plain(condition)
-        for layout in scope.layouts:
+        for layout in names:
             made_of = cell_ingredients(study, entry, layout, shared)
             place = digest([layout, entry.name, asked])
             cells.append(Cell(layout, entry.name, condition, digest(made_of), place, made_of))

@@ -1,7 +1,8 @@
 """`cutouts`: images composed on the fly, one to four drawings on a ground, with exact boxes and masks.
 
-Nothing is downloaded. `cutouts:drawn` is the same on every machine; `cutouts:clipart` takes Debian's clip
-art, and photographs as grounds; `cutouts` takes what is there, and its row says which. Splits share no
+Nothing is downloaded. `cutouts:shapes` and `cutouts:drawn`, shapes and letters, are the same on every
+machine; `cutouts:clipart` takes Debian's clip art, and photographs as grounds; `cutouts` takes what is there,
+and its row says which. Splits share no
 drawing and no photograph: a test asks whether a class is known, not whether an object is.
 """
 
@@ -16,7 +17,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from ablate.data.dense.drawings import CLIPART, Drawing, Pool, clipart_pool, drawn_pool
+from ablate.data.dense.drawings import CLIPART, Drawing, Pool, clipart_pool, drawn_pool, shape_pool
 from ablate.data.dense.grounds import ground, photographs
 from ablate.data.dense.register import dense_dataset
 from ablate.data.dense.samples import DenseDataset, DetectionSample, SegmentationSample, Task
@@ -25,6 +26,13 @@ from ablate.errors import AblateError
 SIDE, TRAIN_IMAGES, TEST_IMAGES = 128, 2000, 500
 MOST = 4
 """Objects of one image at most."""
+
+KINDS = {
+    "shapes": ("shapes", shape_pool),
+    "drawn": ("letters and shapes", drawn_pool),
+    "clipart": ("clip art", clipart_pool),
+}
+"""What stands after the colon: what the objects are, and where they come from."""
 
 HIDDEN = 0.3
 """Share of an earlier object that later ones may cover; a place that would cover more is not taken."""
@@ -168,12 +176,12 @@ def cutouts(
 ) -> DenseDataset[Any]:
     """Composed scenes of `size` pixels; training has new ones for every index, the test a fixed number."""
     kind = str(path) if path else ("clipart" if CLIPART.is_dir() else "drawn")
-    if kind not in ("drawn", "clipart"):
-        raise AblateError(f"cutouts takes drawn or clipart after its colon, got {kind!r}")
+    if kind not in KINDS:
+        raise AblateError(f"cutouts takes {', '.join(KINDS)} after its colon, got {kind!r}")
     side = size or SIDE
     if side < 32:
         raise AblateError(f"cutouts need at least 32 pixels, got {side}")
-    pool_of = drawn_pool if kind == "drawn" else clipart_pool
+    objects, pool_of = KINDS[kind]
     scenes = {
         split: Scenes(split, side, pool_of(split), photographs(split) if kind == "clipart" else ())
         for split in ("train", "test")
@@ -181,7 +189,6 @@ def cutouts(
     build: Any = CutoutMasks if task == "segmentation" else CutoutBoxes
     classes = scenes["train"].pool.classes
     grounds = "photographs" if scenes["train"].pictures else "noise and gradients"
-    objects = "letters and shapes" if kind == "drawn" else "clip art"
     return DenseDataset(
         f"cutouts:{kind}",
         task,

@@ -91,6 +91,13 @@ SHAPES: dict[str, Callable[[np.random.Generator], Outline]] = {
 
 
 @lru_cache(4)
+def shape_pool(split: str) -> Pool:
+    """Shapes of the split's numbers: four classes, the same on every machine."""
+    shapes = [tuple(_shape(name, number) for number in VARIANTS[split]) for name in SHAPES]
+    return Pool(tuple(SHAPES), tuple(shapes))
+
+
+@lru_cache(4)
 def drawn_pool(split: str) -> Pool:
     """Letters of the split's fonts, and shapes of its numbers: eight classes, the same on every machine.
 
@@ -99,9 +106,9 @@ def drawn_pool(split: str) -> Pool:
     letters = [
         (f"letter {letter}", tuple(_letter(letter, font) for font in FONTS[split])) for letter in GLYPHS
     ]
-    shapes = [(name, tuple(_shape(name, number) for number in VARIANTS[split])) for name in SHAPES]
-    names, drawings = zip(*letters, *shapes, strict=True)
-    return Pool(names, drawings)
+    names, drawings = zip(*letters, strict=True)
+    shapes = shape_pool(split)
+    return Pool((*names, *shapes.classes), (*drawings, *shapes.drawings))
 
 
 @lru_cache(4)

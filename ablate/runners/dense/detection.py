@@ -18,9 +18,10 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from ablate.data.dense.samples import DenseDataset, DetectionSample
 from ablate.dense.models import RetinaNetModel
 from ablate.dense.pyramid import STRIDES
+from ablate.measurements.detection import BoxScores
 from ablate.runners import device as devices
 from ablate.runners.attention import training_kernels
-from ablate.runners.dense.judge import BoxScores, Detections, box_scores, ground_truth, results
+from ablate.runners.dense.judge import Detections, box_scores, ground_truth, results
 from ablate.runners.dense.schedules import Schedule
 from ablate.runners.dense.transforms import at_test_size
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,26 +14,8 @@ from torch import Tensor
 
 from ablate.data.dense.samples import IGNORED, DetectionSample
 from ablate.errors import AblateError
-
-
-@dataclass(frozen=True)
-class BoxScores:
-    """COCO's box figures in percent; `None` where the set has no object of that size.
-
-    AP is the mean over IoU 0.50 to 0.95 and over classes, at most 100 detections an image; small is below
-    32^2 pixels of area, large above 96^2.
-    """
-
-    ap: float
-    ap50: float
-    ap75: float
-    ap_small: float | None
-    ap_medium: float | None
-    ap_large: float | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain numbers by name."""
-        return asdict(self)
+from ablate.measurements.detection import BoxScores
+from ablate.measurements.segmentation import MaskScores
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,23 +100,6 @@ SIZES = ((0.0, 32.0**2), (32.0**2, 96.0**2), (96.0**2, 1e10))
 
 def _some(truth: dict[str, Any], low: float, high: float) -> bool:
     return any(low <= a["area"] <= high and not a["iscrowd"] for a in truth["annotations"])
-
-
-@dataclass(frozen=True)
-class MaskScores:
-    """In percent: mean IoU over the classes that occur, mean class accuracy, pixel accuracy; IoU by class.
-
-    `None` for a class that is neither in the test masks nor predicted.
-    """
-
-    miou: float
-    class_accuracy: float
-    pixel_accuracy: float
-    iou: dict[str, float | None]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain numbers by name."""
-        return asdict(self)
 
 
 class MaskJudge:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from ablate.data.dense.samples import Task
 from ablate.errors import AblateError, did_you_mean
+from ablate.measurements.dense_training import DenseProtocol
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,9 @@ class Schedule:
     neck_dim: int = 256
     anchor: int = 4  # side of the smallest anchor of a level, in strides
     muon: float | None = None  # rate of Muon for inner matrices and convolutions; the rest stays with AdamW
+    balance: float = (
+        0.0  # a class weighs its share of a batch's pixels to this power, inverted; 0: as published
+    )
     candidates: int = 1000  # best boxes of a level that non-maximum suppression looks at
 
     def total_steps(self, images: int) -> int:
@@ -132,44 +136,26 @@ SCHEDULES: dict[tuple[str, Task], Schedule] = {
         warmup=0.1,
         muon=0.03,
         neck_dim=64,
+        balance=0.5,
     ),
 }
 
 
-def schedule(
-    name: str,
-    task: Task,
-    *,
-    epochs: float | None = None,
-    steps: int | None = None,
-    lr: float | None = None,
-    batch: int | None = None,
-) -> Schedule:
-    """The schedule of this name for a task, with another budget, rate or batch where they are given.
+def schedule_of(protocol: DenseProtocol) -> Schedule:
+    """The schedule that a protocol names, with its budget, rate and batch where it gives them.
 
-    Published schedules are what they are: only `short` takes another budget, rate or batch. Raises
-    `AblateError` for that, for an unknown name, and for both `epochs` and `steps`.
+    Raises `AblateError` for a name that the task does not have.
     """
-    known = tuple(sorted(word for word, kind in SCHEDULES if kind == task))
-    if (name, task) not in SCHEDULES:
-        raise AblateError(f"unknown schedule of {task} {name!r}{did_you_mean(name, known)}")
-    chosen = SCHEDULES[name, task]
-    changes = {"epochs": epochs, "steps": steps, "lr": lr, "batch": batch}
-    given: dict[str, Any] = {key: value for key, value in changes.items() if value is not None}
-    if not given:
-        return chosen
-    if name != "short":
-        raise AblateError(
-            f"schedule {name} is a published one: {', '.join(given)} cannot be changed; take short"
-        )
-    if epochs is not None and steps is not None:
-        raise AblateError("give epochs or steps, not both")
-    for key, value in given.items():
-        if not (value > 0 and math.isfinite(value)):
-            raise AblateError(f"{key} must be positive, got {value}")
-    if lr is not None and chosen.muon is not None:  # both rates keep their ratio
-        given["muon"] = chosen.muon * lr / chosen.lr
-    if steps is not None:
+    known = tuple(sorted(word for word, task in SCHEDULES if task == protocol.task))
+    if protocol.schedule not in known:
+        hint = did_you_mean(protocol.schedule, known)
+        raise AblateError(f"unknown schedule of {protocol.task} {protocol.schedule!r}{hint}")
+    chosen = SCHEDULES[protocol.schedule, protocol.task]
+    names = ("epochs", "steps", "lr", "batch")
+    given: dict[str, Any] = {name: value for name in names if (value := getattr(protocol, name)) is not None}
+    if protocol.lr is not None and chosen.muon is not None:  # both rates keep their ratio
+        given["muon"] = chosen.muon * protocol.lr / chosen.lr
+    if protocol.steps is not None:
         given["epochs"] = None
     changed: Schedule = replace(chosen, **given)
     return changed

@@ -8,11 +8,22 @@ from torch import Tensor
 
 from ablate.data.dense.samples import IGNORED, DenseDataset, SegmentationSample
 from ablate.dense.models import SemanticFPNModel
+from ablate.measurements.segmentation import MaskScores
 from ablate.runners import device as devices
 from ablate.runners.attention import training_kernels
-from ablate.runners.dense.judge import MaskJudge, MaskScores
+from ablate.runners.dense.judge import MaskJudge
 from ablate.runners.dense.schedules import Schedule
 from ablate.runners.dense.transforms import aligned
+
+
+def class_weights(labels: Tensor, classes: int, power: float) -> Tensor:
+    """Weights float32 `(classes,)` of a batch's labels: share of the labelled pixels to minus `power`.
+
+    A class that the batch lacks weighs nothing.
+    """
+    counts = torch.bincount(labels[labels != IGNORED], minlength=classes).float()
+    shares = counts / counts.sum().clamp(min=1)
+    return torch.where(counts > 0, shares.clamp(min=1e-12) ** -power, torch.zeros_like(shares))
 
 
 class Segmenter:
@@ -41,11 +52,18 @@ class Segmenter:
         return output.float()
 
     def loss(self, batch: list[tuple[Tensor, Tensor]]) -> Tensor:
-        """Cross-entropy, summed over the labelled pixels and divided by all, as in the published training."""
+        """Cross-entropy, summed over the labelled pixels and divided by all, as in the published training.
+
+        With a `balance`, pixels weigh by their class, and the sum is divided by that of the weights: most of
+        a composed image is ground, which a short run would otherwise learn alone.
+        """
         images = torch.stack([image for image, _ in batch])
         labels = torch.stack([mask for _, mask in batch]).to(self.device).long()
-        total = F.cross_entropy(self.logits(images), labels, ignore_index=IGNORED, reduction="sum")
-        return total / labels.numel()
+        logits = self.logits(images)
+        if not self.how.balance:
+            return F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum") / labels.numel()
+        weights = class_weights(labels, logits.shape[1], self.how.balance)
+        return F.cross_entropy(logits, labels, weights, ignore_index=IGNORED)
 
     @torch.inference_mode()
     def label(self, sample: SegmentationSample) -> Tensor:

@@ -13,8 +13,8 @@ from torch.optim import AdamW, Optimizer
 
 from ablate.data.dense.samples import DenseDataset
 from ablate.errors import AblateError
-from ablate.runners.accuracy import Diverged
 from ablate.runners.dense.schedules import Schedule
+from ablate.runners.diverged import Diverged
 from ablate.runners.muon import Muon
 from ablate.runners.recipes import muon_parameters
 

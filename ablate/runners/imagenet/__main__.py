@@ -1,7 +1,7 @@
 """One ImageNet run as a process: `torchrun --nproc-per-node 8 -m ablate.runners.imagenet JOB.json OUT.json`.
 
 JOB holds `layout` (a pattern, a rule or `timm:NAME`), `settings` of the layout, and `protocol`, the fields of
-`ImageNetProtocol`; `recipe`, where it is given, changes fields of the named recipe. OUT gets the result's
+`ImageNetCondition`; `recipe`, where it is given, changes fields of the named recipe. OUT gets the result's
 JSON from the first process.
 """
 
@@ -20,12 +20,13 @@ from ablate.errors import AblateError
 def main(job_file: str, out_file: str) -> None:
     """Run the job of a file; a mistake in it is one line and exit code 2."""
     from ablate.layout.layout import Layout
-    from ablate.runners.imagenet import ImageNetProtocol, imagenet_recipe, run_imagenet
+    from ablate.measurements.imagenet import ImageNetCondition
+    from ablate.runners.imagenet import imagenet_recipe, run_imagenet
 
     try:
         job: dict[str, Any] = json.loads(Path(job_file).read_text(encoding="utf-8"))
         layout = Layout(job["layout"], **job.get("settings", {}))
-        protocol = ImageNetProtocol(**job["protocol"])
+        protocol = ImageNetCondition(**job["protocol"])
         recipe = replace(imagenet_recipe(protocol.recipe), **job.get("recipe", {}))
         result = run_imagenet(layout, protocol, recipe)
     except (AblateError, OSError, ValueError, KeyError, TypeError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,21 @@ from ablate.errors import AblateError
 from ablate.runners.imagenet.recipes import ImageNetRecipe
 
 Key = tuple[int, int]  # index of the image, number of its draw
+
+
+def root_of(data: str | None) -> str:
+    """Where the images are: `data`, or the folder in the environment's `IMAGENET`.
+
+    Raises `AblateError` when neither says.
+    """
+    named = data or os.environ.get("IMAGENET", "")
+    if not named:
+        raise AblateError(
+            "where is ImageNet? Give data: PATH or set IMAGENET=PATH, a folder with "
+            "train/CLASS/*.JPEG and val/CLASS/*.JPEG"
+        )
+    folder = Path(named).expanduser()
+    return str(folder) if "/" not in named or folder.exists() else named
 
 
 class Images(Dataset[tuple[Tensor, int]]):

@@ -20,23 +20,52 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ablate.errors import AblateError
 from ablate.layout.network import Network
+from ablate.measurements.base import Progress, Task
+from ablate.measurements.imagenet import ImageNetCondition, ImageNetValues
+from ablate.measurements.values import FailedCell
 from ablate.runners import device as devices
-from ablate.runners.accuracy import Diverged
 from ablate.runners.attention import training_kernels
+from ablate.runners.diverged import Diverged
 from ablate.runners.imagenet import checkpoint
-from ablate.runners.imagenet.data import Images, epoch_order, load_images, shard_batches, validation_batches
-from ablate.runners.imagenet.protocol import ImageNetProtocol, ImageNetResult
+from ablate.runners.imagenet.data import (
+    Images,
+    epoch_order,
+    load_images,
+    root_of,
+    shard_batches,
+    validation_batches,
+)
 from ablate.runners.imagenet.recipes import ImageNetRecipe, build_classifier, drop_paths, imagenet_recipe
 
 OnStep = Callable[[int, int], None]
 
 
+class StoppedEarly(FailedCell):
+    """A run that was told to stop before its end: what it would have scored is no result."""
+
+
+def run(task: Task[ImageNetCondition], progress: Progress) -> ImageNetValues:
+    """One training run of one layout, which goes on from the checkpoint in `task.folder`.
+
+    Raises `StoppedEarly` where the condition ends it early, and what `run_imagenet` raises.
+    """
+    condition = task.condition
+    file = None if task.folder is None else str(Path(task.folder) / "imagenet.pt")
+    asked = condition.model_copy(update={"checkpoint": file})
+    values = run_imagenet(task.layout, asked, on_step=lambda done, total: progress(done / total))
+    if not values.complete:
+        raise StoppedEarly(f"stopped after {values.steps} steps as `stop_after` asks, which is no result")
+    if file is not None:
+        Path(file).unlink(missing_ok=True)
+    return values
+
+
 def run_imagenet(
     layout: Network,
-    protocol: ImageNetProtocol,
+    protocol: ImageNetCondition,
     recipe: ImageNetRecipe | None = None,
     on_step: OnStep | None = None,
-) -> ImageNetResult:
+) -> ImageNetValues:
     """Train a layout by `protocol.recipe`, or by one handed in, and judge it on the validation images.
 
     Under `torchrun` every process calls this with the same arguments; all get the result. A global batch is
@@ -48,7 +77,7 @@ def run_imagenet(
     recipe = recipe or imagenet_recipe(protocol.recipe)
     with process_group(protocol.device) as (rank, world, device):
         train, test, classes = load_images(
-            protocol.root, recipe, protocol.seed, check=protocol.check and rank == 0
+            root_of(protocol.data), recipe, protocol.seed, check=protocol.check and rank == 0
         )
         if world > 1:
             dist.barrier()
@@ -87,7 +116,7 @@ class _Run:
         self,
         layout: Network,
         recipe: ImageNetRecipe,
-        protocol: ImageNetProtocol,
+        protocol: ImageNetCondition,
         train: Images,
         test: Images,
         classes: int,
@@ -146,7 +175,7 @@ class _Run:
         """Steps that are done."""
         return self.place.epoch * self.per_epoch + self.place.step
 
-    def finish(self, on_step: OnStep | None) -> ImageNetResult:
+    def finish(self, on_step: OnStep | None) -> ImageNetValues:
         """Train from where the run is to its end, and judge it."""
         total = self.recipe.all_epochs * self.per_epoch
         last = min(total, self.protocol.stop_after or total)
@@ -157,7 +186,7 @@ class _Run:
         curve = self.place.curve or []
         mean = self.place.loss_sum / self.place.step if self.place.step else curve[-1][2]
         seen = self.done * self.batch
-        return ImageNetResult(
+        return ImageNetValues(
             top1=top1,
             top1_ema=averaged,
             train_loss=mean,

@@ -124,7 +124,7 @@ def test_names_and_options() -> None:
         ("cutout", "detection", "did you mean 'cutouts'"),
         ("voc:x", "detection", "it is not for detection"),
         ("coco", "detection", "coco:PATH"),
-        ("cutouts:paper", "detection", "drawn or clipart"),
+        ("cutouts:paper", "detection", "shapes, drawn, clipart"),
     ]:
         with pytest.raises(AblateError, match=message):
             load_dense(name, task)

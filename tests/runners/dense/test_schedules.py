@@ -5,15 +5,18 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from pydantic import ValidationError
 
-from ablate.errors import AblateError
-from ablate.runners.dense.schedules import schedule
+from ablate.layout.settings import Model
+from ablate.measurements.detection import Detection, DetectionProtocol
+from ablate.measurements.segmentation import SegmentationProtocol
+from ablate.runners.dense.schedules import schedule_of
 
 IMAGES = 117_266  # training images of COCO with a box
 
 
 def test_1x() -> None:
-    how = schedule("1x", "detection")
+    how = schedule_of(DetectionProtocol(schedule="1x"))
     assert (how.batch, how.lr, how.weight_decay, how.short_side, how.long_side) == (16, 1e-4, 1e-4, 800, 1333)
     assert (how.neck_dim, how.anchor, how.divisor) == (256, 4, 32)
     steps = how.total_steps(IMAGES)
@@ -32,7 +35,7 @@ def test_1x() -> None:
 
 
 def test_40k() -> None:
-    how = schedule("40k", "segmentation")
+    how = schedule_of(SegmentationProtocol(schedule="40k"))
     assert (how.batch, how.lr, how.weight_decay, how.crop, how.scales) == (32, 2e-4, 1e-4, 512, (0.5, 2.0))
     assert how.total_steps(20_210) == 40_000
     for step in (0, 1, 20_000, 39_999):
@@ -40,26 +43,29 @@ def test_40k() -> None:
 
 
 def test_short_rises_and_falls_to_zero() -> None:
-    how = schedule("short", "segmentation", steps=200, lr=0.5, batch=4)
+    how = schedule_of(SegmentationProtocol(steps=200, lr=0.5, batch=4))
     factors = [how.factor(step, 200, 100) for step in range(200)]
     top = factors.index(max(factors))
     assert top == 20
     assert all(a < b for a, b in pairwise(factors[: top + 1]))
     assert all(a > b for a, b in pairwise(factors[top:]))
     assert factors[-1] < 1e-4
-    assert schedule("short", "detection", epochs=2.5).total_steps(160) == 25
+    assert schedule_of(DetectionProtocol(epochs=2.5)).total_steps(160) == 25
 
 
 @pytest.mark.parametrize(
-    ("name", "task", "changes", "message"),
+    ("settings", "message"),
     [
-        ("2x", "detection", {}, "unknown schedule of detection '2x'; known: 1x, short"),
-        ("40k", "detection", {}, "unknown schedule"),
-        ("1x", "detection", {"lr": 1e-3}, "lr cannot be changed"),
-        ("short", "detection", {"lr": -1.0}, "lr must be positive"),
-        ("short", "detection", {"steps": 5, "epochs": 1}, "not both"),
+        ({"schedule": "2x"}, "'short' or '1x'"),
+        ({"schedule": "40k"}, "'short' or '1x'"),
+        ({"schedule": "1x", "lr": 1e-3}, "schedule 1x is a published one: lr cannot be changed; take short"),
+        ({"lr": -1.0}, "greater than 0"),
+        ({"steps": 5, "epochs": 1.0}, "give epochs or steps, not both"),
+        ({"size": 16}, "greater than or equal to 32"),
+        ({"sede": 1}, "Extra inputs"),
     ],
 )
-def test_mistakes(name, task, changes, message) -> None:
-    with pytest.raises(AblateError, match=message):
-        schedule(name, task, **changes)
+@pytest.mark.parametrize("kind", [DetectionProtocol, Detection])
+def test_mistakes(kind: type[Model], settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        kind(**settings)

@@ -9,7 +9,9 @@ import torch
 
 from ablate.data.dense import load_dense
 from ablate.data.dense.samples import DetectionSample, SegmentationSample
-from ablate.runners.dense.schedules import schedule
+from ablate.measurements.detection import DetectionProtocol
+from ablate.measurements.segmentation import SegmentationProtocol
+from ablate.runners.dense.schedules import schedule_of
 from ablate.runners.dense.stream import training_batches
 from ablate.runners.dense.transforms import TrainBoxes, TrainMasks, aligned, at_test_size
 
@@ -27,7 +29,7 @@ def block(crowd: bool = False) -> DetectionSample:
 
 
 def test_boxes_follow_their_object() -> None:
-    how = replace(schedule("1x", "detection"), short_side=80, long_side=100)
+    how = replace(schedule_of(DetectionProtocol(schedule="1x")), short_side=80, long_side=100)
     mirrored = set()
     for seed in range(8):
         torch.manual_seed(seed)
@@ -42,10 +44,10 @@ def test_boxes_follow_their_object() -> None:
 
 
 def test_a_test_image_says_how_it_was_scaled() -> None:
-    how = replace(schedule("1x", "detection"), short_side=80, long_side=1000)
+    how = replace(schedule_of(DetectionProtocol(schedule="1x")), short_side=80, long_side=1000)
     image, wider, higher = at_test_size(block(), how)
     assert (image.shape, wider, higher) == ((3, 80, 120), 2.0, 2.0)
-    image, wider, higher = at_test_size(block(), schedule("short", "detection"))
+    image, wider, higher = at_test_size(block(), schedule_of(DetectionProtocol()))
     assert (image.shape, wider, higher) == ((3, 40, 60), 1.0, 1.0)
 
 
@@ -60,7 +62,7 @@ def labelled(height: int = 48, width: int = 64) -> SegmentationSample:
 
 def test_masks_follow_their_image() -> None:
     how = replace(
-        schedule("40k", "segmentation"),
+        schedule_of(SegmentationProtocol(schedule="40k")),
         short_side=48,
         long_side=200,
         crop=40,
@@ -83,15 +85,15 @@ def test_masks_follow_their_image() -> None:
 
 
 def test_alignment() -> None:
-    how = replace(schedule("40k", "segmentation"), short_side=64, long_side=200)
+    how = replace(schedule_of(SegmentationProtocol(schedule="40k")), short_side=64, long_side=200)
     assert aligned(labelled().image, how).shape == (3, 64, 96)
-    assert aligned(labelled(33, 64).image, schedule("short", "segmentation")).shape == (3, 64, 64)
+    assert aligned(labelled(33, 64).image, schedule_of(SegmentationProtocol())).shape == (3, 64, 64)
 
 
 def test_batches_follow_from_the_seed_alone() -> None:
     """The same with and without workers; another seed has other images; composed sets never repeat."""
     data = load_dense("cutouts:drawn", "segmentation", size=32, train_images=5)
-    change = TrainMasks(schedule("short", "segmentation"), True, MEAN)
+    change = TrainMasks(schedule_of(SegmentationProtocol()), True, MEAN)
 
     def images(seed: int, workers: int = 0) -> torch.Tensor:
         batches = training_batches(data.train, change, 4, 2, seed, workers)

@@ -15,8 +15,9 @@ import torch
 
 from ablate.errors import AblateError
 from ablate.layout.layout import Layout
-from ablate.runners.accuracy import Diverged
-from ablate.runners.imagenet import ImageNetProtocol, ImageNetResult, run_imagenet
+from ablate.measurements.imagenet import ImageNetCondition, ImageNetValues
+from ablate.runners.diverged import Diverged
+from ablate.runners.imagenet import run_imagenet
 from ablate.runners.imagenet.data import epoch_order, load_images
 from ablate.runners.imagenet.recipes import RECIPES, ImageNetRecipe
 
@@ -29,7 +30,7 @@ def small(name: str, **changes: Any) -> ImageNetRecipe:
     return replace(RECIPES[name], train_size=32, test_size=32, epochs=3, warmup_epochs=1, **changes)
 
 
-def protocol(root: Path, **changes: Any) -> ImageNetProtocol:
+def protocol(root: Path, **changes: Any) -> ImageNetCondition:
     fixed = {
         "data": str(root),
         "batch": 8,
@@ -38,10 +39,10 @@ def protocol(root: Path, **changes: Any) -> ImageNetProtocol:
         "device": "cpu",
         "check": False,
     }
-    return ImageNetProtocol("deit300", **{**fixed, **changes})
+    return ImageNetCondition(recipe="deit300", **{**fixed, **changes})
 
 
-def losses(result: ImageNetResult) -> list[float]:
+def losses(result: ImageNetValues) -> list[float]:
     return [loss for _, _, loss in result.curve]
 
 
@@ -56,7 +57,7 @@ def test_every_recipe_runs(imagenet: Path, name: str) -> None:
     assert (result.classes, result.test_images) == (3, 9)
     assert result.drop_path[-1] == pytest.approx(0.3)
     assert result.recipe["mixup"] == RECIPES[name].mixup
-    assert ImageNetResult.from_json(json.loads(json.dumps(result.to_json()))) == result
+    assert ImageNetValues.from_json(json.loads(json.dumps(result.to_json()))) == result
 
 
 class KilledError(Exception):
@@ -97,7 +98,7 @@ def test_a_checkpoint_of_another_run_is_refused(imagenet: Path, tmp_path: Path) 
     asked = protocol(imagenet, checkpoint=str(file), stop_after=1)
     assert not run_imagenet(LAYOUT, asked, small("deit300")).complete
     with pytest.raises(AblateError, match="another run: its seed is 0, not 1"):
-        run_imagenet(LAYOUT, replace(asked, seed=1), small("deit300"))
+        run_imagenet(LAYOUT, asked.model_copy(update={"seed": 1}), small("deit300"))
     file.write_bytes(b"x")
     with pytest.raises(AblateError, match=r"c.pt: is no checkpoint"):
         run_imagenet(LAYOUT, asked, small("deit300"))
@@ -120,7 +121,7 @@ def test_two_processes_are_one_that_accumulates_twice(imagenet: Path, tmp_path: 
         "layout": "conv(expand=2, kernel=3)",
         "settings": SETTINGS,
         "recipe": {"train_size": 32, "test_size": 32},
-        "protocol": {**vars(protocol(imagenet, stop_after=2, checkpoint=str(tmp_path / "c.pt")))},
+        "protocol": dict(protocol(imagenet, stop_after=2, checkpoint=str(tmp_path / "c.pt"))),
     }
     file, out = tmp_path / "job.json", tmp_path / "out.json"
     file.write_text(json.dumps(job))
@@ -133,7 +134,7 @@ def test_two_processes_are_one_that_accumulates_twice(imagenet: Path, tmp_path: 
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    two = ImageNetResult.from_json(json.loads(out.read_text()))
+    two = ImageNetValues.from_json(json.loads(out.read_text()))
     single = protocol(imagenet, stop_after=2, accumulate=2, checkpoint=str(tmp_path / "one.pt"))
     one = run_imagenet(LAYOUT, single, replace(RECIPES["deit300"], train_size=32, test_size=32))
     assert (two.world_size, one.world_size, two.steps, one.steps) == (2, 1, 2, 2)
@@ -161,7 +162,7 @@ def test_mistakes_are_one_line(imagenet: Path, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("IMAGENET", raising=False)
     for changes, message in [
-        ({"data": ""}, "where is ImageNet"),
+        ({"data": None}, "where is ImageNet"),
         (
             {"data": str(tmp_path / "none")},
             r"there is no such folder; ImageNet must lie there as train/CLASS",

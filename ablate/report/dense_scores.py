@@ -1,0 +1,70 @@
+"""The table that detection and segmentation share: scores over seeds, and the protocol behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from ablate.measurements.dense_training import DenseValues
+from ablate.measurements.register import quantity
+from ablate.report.numbers import plural
+from ablate.report.repeats import Repeats, repeats_of, resolvable
+from ablate.report.results import Results
+from ablate.report.table import Cell, Column, Table
+
+
+def score_table(results: Results, kind: str, title: str, names: Sequence[str]) -> Table | None:
+    """One row a layout with the scores `names`, the first one against the baseline; None without any cell."""
+    repeats = repeats_of(results, kind)
+    if not repeats:
+        return None
+    main, *others = [quantity(name, kind) for name in names]
+    baseline = repeats.get(results.baseline or "")
+    rows, raw = [], []
+    for name, own in repeats.items():
+        texts = [own.mean_cell(wanted) for wanted in others]
+        rows.append(
+            (
+                Cell(name, sort=name),
+                own.mean_cell(main),
+                own.seeds_cell(main),
+                own.difference_cell(main, baseline),
+                *(Cell("–") if cell.tone == "failed" else cell for cell in texts),
+            )
+        )
+        record: dict[str, object] = {"layout": name, "seeds_planned": len(own.records)}
+        record["seeds_finished"] = len(own.by_seed(main))
+        for wanted in (main, *others):
+            record |= own.raw(wanted, baseline)
+        raw.append(record)
+    columns = (
+        Column("Layout", left=True),
+        Column("mean", main.title),
+        Column("seeds", main.title),
+        Column("−\u00a0baseline", main.title),
+        *(Column(wanted.title) for wanted in others),
+    )
+    notes = (resolvable(repeats, main), *_protocols(repeats.values()))
+    caption = f"{main.definition} Differences to the baseline are paired by seed."
+    return Table(kind, title, caption, columns, tuple(rows), pd.DataFrame(raw), notes)
+
+
+def _protocols(repeats: Iterable[Repeats]) -> list[str]:
+    """What the numbers depend on beside the layout, in words; each once."""
+    known: dict[str, None] = {}
+    for own in repeats:
+        for record in own.records:
+            if isinstance(record.values, DenseValues):
+                known[_protocol(record.values)] = None
+    return list(known)
+
+
+def _protocol(values: DenseValues) -> str:
+    data, how = values.data, values.schedule
+    start = "untrained" if values.weights == "none" else f"from {values.weights}"
+    return (
+        f"{data['dataset']} ({data['source']}), {data['classes']} classes, {data['test_images']:,} test "
+        f"images; schedule {how['name']}: {plural(values.steps, 'step')} of {how['batch']} images, backbone "
+        f"{start}; judged at: {values.test}."
+    )
