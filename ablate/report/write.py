@@ -29,12 +29,13 @@ from ablate.run.facts import (
     FormulaFact,
     LooksFact,
     MatchFact,
+    MixerFact,
     SearchFact,
     StudyFact,
 )
 from ablate.run.ledger import Ledger
 
-FACTS = (FormulaFact, MatchFact, SearchFact, AblationFact, ExpectationFact, LooksFact)
+FACTS = (FormulaFact, MixerFact, MatchFact, SearchFact, AblationFact, ExpectationFact, LooksFact)
 
 
 def write_report(ledger: Ledger, out: Path) -> list[Path]:
