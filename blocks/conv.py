@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from blocks.activations import Activation, activation
@@ -19,6 +21,8 @@ class ConvMixer(nn.Module):
     number of channels. Zero padding.
     MACs: 2eNC^2 + ek^2 NC.
     """
+
+    family: ClassVar[str] = "convolution"
 
     def __init__(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -18,6 +20,8 @@ class ConvNeXtBlock(nn.Module):
     x + scale * (depthwise k x k, LayerNorm, linear expansion, GELU, linear projection)(x), where the
     scale of each channel is learned and starts at `layer_scale`. MACs: 2eNC^2 + k^2 NC.
     """
+
+    family: ClassVar[str] = "convolution"
 
     def __init__(
         self,
@@ -46,3 +50,8 @@ class ConvNeXtBlock(nn.Module):
         y = self.scale * self.project(F.gelu(self.expand(y)))
         out: Tensor = x + self.drop_path(y.permute(0, 3, 1, 2))
         return out
+
+    @staticmethod
+    def summary_size(dim: int, num_heads: int, tokens: int, **_: object) -> int:
+        """None: a token sees its neighbourhood alone."""
+        return 0

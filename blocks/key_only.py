@@ -27,7 +27,7 @@ No N x N matrix is formed, and no work grows faster than N.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -52,6 +52,9 @@ class KeyOnlyAttention(nn.Module):
     other gates. `b_h` is without effect under `global` and `decay`, whose weights do not change when a
     constant is added to s.
     """
+
+    family: ClassVar[str] = "key-only attention"
+    caveat: ClassVar[str] = "a reconstruction from the abstract of arXiv 2207.00188, not the authors' code"
 
     def __init__(
         self,

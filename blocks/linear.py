@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -19,6 +21,8 @@ class LinearAttention(nn.Module):
     is never formed. MACs: 4NC^2 + 2NCd, d channels per head; the normaliser (the denominator) is
     element-wise work.
     """
+
+    family: ClassVar[str] = "linear attention"
 
     def __init__(self, dim: int, num_heads: int, *, qkv_bias: bool = True):
         super().__init__()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from blocks.metaformer import stochastic_depth
@@ -17,6 +19,8 @@ class MBConvBlock(nn.Module):
     x + (BatchNorm, 1x1 expansion, BatchNorm, GELU, depthwise k x k, BatchNorm, GELU, 1x1 projection)(x).
     `expand * dim` is rounded to the nearest whole number. MACs: 2eNC^2 + ek^2 NC.
     """
+
+    family: ClassVar[str] = "convolution"
 
     def __init__(self, dim: int, drop_path: float = 0.0, *, expand: float = 4.0, kernel: int = 3):
         super().__init__()
@@ -38,3 +42,8 @@ class MBConvBlock(nn.Module):
         """`(B, C, H, W)` -> `(B, C, H, W)`."""
         y: Tensor = x + self.drop_path(self.branch(x))
         return y
+
+    @staticmethod
+    def summary_size(dim: int, num_heads: int, tokens: int, **_: object) -> int:
+        """None: a token sees its neighbourhood alone."""
+        return 0

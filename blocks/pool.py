@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -15,6 +17,8 @@ class PoolMixer(nn.Module):
 
     No parameters, no MACs: pooling is reduction work.
     """
+
+    family: ClassVar[str] = "pooling"
 
     def __init__(self, dim: int, *, size: int = 3):
         super().__init__()
@@ -33,6 +37,8 @@ class PoolMixer(nn.Module):
 @register("mixer", "identity")
 class IdentityMixer(nn.Module):
     """No mixing at all (IdentityFormer, Yu et al., 2024): what the rest of the block does by itself."""
+
+    family: ClassVar[str] = "no mixing"
 
     def __init__(self, dim: int):
         super().__init__()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -17,6 +19,8 @@ class SoftmaxAttention(nn.Module):
     MACs: 4NC^2 + 2N^2 C. The product runs through `scaled_dot_product_attention`, so the kernel (fused or
     explicit N x N) can be chosen from outside.
     """
+
+    family: ClassVar[str] = "softmax attention"
 
     def __init__(self, dim: int, num_heads: int, *, qkv_bias: bool = True, proj_bias: bool = True):
         super().__init__()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import isqrt
+from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -24,6 +25,8 @@ class SpatialReductionAttention(nn.Module):
     attention. MACs: 2NC^2 + 2MC^2 + 2NMC, plus r^2 MC^2 for the reduction if r > 1; quadratic in N for
     any fixed r.
     """
+
+    family: ClassVar[str] = "softmax attention"
 
     def __init__(self, dim: int, num_heads: int, *, ratio: int = 2, qkv_bias: bool = True):
         super().__init__()

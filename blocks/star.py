@@ -19,21 +19,31 @@ class StarMixer(nn.Module):
 
     depthwise k x k, then g(relu6(f1(y)) * f2(y)) with f1, f2 to e = `expand` times C channels and g back,
     then depthwise k x k. StarNet is these with residual and nothing else (no norm before, no FFN behind), and
-    has batch norms behind the first convolution and behind g (`batch_norm`); its e is 3 or 4.
+    has batch norms behind the first convolution and behind g (`batch_norm`); its e is 3 or 4. A batch norm
+    makes the bias of the layer before it redundant; `bias_before_norm` keeps it, as the published models do.
     MACs: 3eNC^2 + 2k^2 NC.
     """
 
     family: ClassVar[str] = "convolution"
 
-    def __init__(self, dim: int, *, expand: float = 4.0, kernel: int = 7, batch_norm: bool = False):
+    def __init__(
+        self,
+        dim: int,
+        *,
+        expand: float = 4.0,
+        kernel: int = 7,
+        batch_norm: bool = False,
+        bias_before_norm: bool = False,
+    ):
         super().__init__()
         hidden = expanded(dim, expand)
         padding = odd("kernel", kernel) // 2
-        before = nn.Conv2d(dim, dim, kernel, padding=padding, groups=dim)
+        bias = bias_before_norm or not batch_norm
+        before = nn.Conv2d(dim, dim, kernel, padding=padding, groups=dim, bias=bias)
         self.before = nn.Sequential(before, BatchNorm(dim)) if batch_norm else before
         self.f1 = pointwise(dim, hidden)
         self.f2 = pointwise(dim, hidden)
-        self.g = pointwise(hidden, dim, batch_norm=batch_norm)
+        self.g = pointwise(hidden, dim, batch_norm=batch_norm, bias_before_norm=bias_before_norm)
         self.after = nn.Conv2d(dim, dim, kernel, padding=padding, groups=dim)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -20,6 +22,8 @@ class WindowAttention(nn.Module):
     do not divide is padded to the right and below; padding is never attended to, so its content is of no
     matter. MACs: 4NC^2 + 2w^2 N'C, where N' counts the padded tokens too.
     """
+
+    family: ClassVar[str] = "local attention"
 
     def __init__(
         self, dim: int, num_heads: int, *, size: int = 7, shift: bool = False, qkv_bias: bool = True

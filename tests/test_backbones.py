@@ -30,6 +30,9 @@ NAMES = (
     "resnet50",
     "mobilenetv2_100",
     "efficientnet_b0",
+    "starnet_s1",
+    "mambaout_tiny",
+    "focalnet_tiny_srf",
 )
 
 

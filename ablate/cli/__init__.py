@@ -45,6 +45,8 @@ def _run() -> None:
         new,
         published,
         results,
+        sizes,
+        spread,
         show,
         status,
         studies,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field, Strict, StrictBool
 
 from ablate.layout.settings import Count, Model
-from ablate.measurements.accuracy import MOST_SEEDS
+from ablate.measurements.auto_seeds import MOST_SEEDS
 from ablate.measurements.base import Measurement, Scope
 from ablate.measurements.fields import Device, Precision, Text
 from ablate.measurements.register import register

@@ -79,7 +79,7 @@ def parts(
         kind: PartKind = "head" if piece == len(widths) else "downsample"
         recipe = layout.stages[-1].recipe if kind == "head" else None
         chain.append((name, Part(kind, call, in_dim, out, recipe=recipe)))
-    return tuple(_with_sizes(chain, channels, resolution))
+    return tuple(_with_sizes(chain, resolution))
 
 
 def _pieces(
@@ -104,20 +104,31 @@ def _recipe(recipe: Recipe, call: BlockCall, *, first: bool) -> Recipe | None:
 
 
 def _with_sizes(
-    chain: Sequence[tuple[str, Part]], channels: int, resolution: int | tuple[int, int] | None
+    chain: Sequence[tuple[str, Part]], resolution: int | tuple[int, int] | None
 ) -> Iterator[tuple[str, Part]]:
     """The chain with the sizes of the maps at the blocks that ask for them."""
     if not any(_asks_for_size(part) for _, part in chain):
         yield from chain
         return
+    for (name, part), size in zip(chain, map_sizes(chain, resolution), strict=True):
+        yield name, replace(part, size=size) if _asks_for_size(part) else part
+
+
+def map_sizes(
+    chain: Sequence[tuple[str, Part]], resolution: int | tuple[int, int] | None = None
+) -> Iterator[tuple[int, int]]:
+    """The size (H, W) of the map that leaves each link, of an image of 224 pixels unless given.
+
+    Asked of the stems and downsamplings themselves, on `meta`.
+    """
     side = 224 if resolution is None else resolution
     size = (side, side) if isinstance(side, int) else side
-    for name, part in chain:
+    for _, part in chain:
         if part.kind in ("stem", "downsample"):
             with torch.device("meta"):
                 x = build_part(part)(torch.empty(1, part.in_dim, *size))
             size = (x.shape[2], x.shape[3])
-        yield name, replace(part, size=size) if _asks_for_size(part) else part
+        yield size
 
 
 def _asks_for_size(part: Part) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ablate.errors import AblateError, did_you_mean
 
-_LINEAR = r"\.(ffn\.fc[12]|mixer\.(expand|project))\.weight$"
+_LINEAR = r"\.(mlp\.fc[12]|token_mixer\.pwconv[12])\.weight$"
 Rule = tuple[str, str | Callable[[re.Match[str]], str]]
 
 
@@ -25,8 +25,10 @@ def weights_from_timm(name: str, state: Mapping[str, Tensor]) -> dict[str, Tenso
     family = next((family for prefix, family in _FAMILIES.items() if name.startswith(prefix)), None)
     if family is None:
         raise AblateError(f"no mapping of names for timm's {name!r}{did_you_mean(name, tuple(_FAMILIES))}")
-    pairs = ((_renamed(key, family), value) for key, value in state.items())
-    return {key: _reshaped(key, value) for key, value in pairs}
+    linear = re.compile(_LINEAR)
+    flat = {key: value.flatten(1) if linear.search(key) else value for key, value in state.items()}
+    pairs = ((_renamed(key, family), value) for key, value in flat.items())
+    return {key: _table(value) if key.endswith(".relative_bias") else value for key, value in pairs}
 
 
 def _renamed(key: str, rules: list[Rule]) -> str:
@@ -36,12 +38,10 @@ def _renamed(key: str, rules: list[Rule]) -> str:
     return key
 
 
-def _reshaped(key: str, value: Tensor) -> Tensor:
-    """A table of biases (offsets, heads) as (heads, rows, columns), a 1x1 convolution as a linear layer."""
-    if key.endswith(".relative_bias"):
-        side = round(value.shape[0] ** 0.5)
-        return value.view(side, side, -1).permute(2, 0, 1).contiguous()
-    return value.flatten(1) if re.search(_LINEAR, key) and value.dim() == 4 else value
+def _table(value: Tensor) -> Tensor:
+    """A table of biases (offsets, heads) as (heads, rows, columns)."""
+    side = round(value.shape[0] ** 0.5)
+    return value.view(side, side, -1).permute(2, 0, 1).contiguous()
 
 
 def _place(prefix: str) -> Rule:
@@ -70,6 +70,13 @@ def _mobile(match: re.Match[str]) -> str:
     if index:
         return f"stages.{stage - 1}.block{index}."
     return "stem.2." if stage == 1 else f"stages.{stage - 1}.downsample."
+
+
+def _star(match: re.Match[str]) -> str:
+    stage, index = int(match[1]), int(match[2])
+    if index:
+        return f"stages.{stage}.block{index}.mixer."
+    return f"stages.{stage}.downsample." if stage else "stem.1."
 
 
 _RESNET: list[Rule] = [
@@ -163,6 +170,40 @@ _CONVNEXT: list[Rule] = [
     (r"\.mlp\.fc1\.", ".expand."),
     (r"\.mlp\.fc2\.", ".project."),
 ]
+_STAR: list[Rule] = [
+    (r"^norm\.", "head.norm."),
+    (r"^head\.(weight|bias)", r"head.fc.\1"),
+    (r"^stages\.(\d+)\.(\d+)\.", _star),
+    (r"\.dwconv\.conv\.", ".before.0."),
+    (r"\.dwconv\.bn\.", ".before.1."),
+    (r"\.dwconv2\.conv\.", ".after."),
+    (r"\.f([12])\.conv\.", r".f\1."),
+    (r"\.g\.conv\.", ".g.0."),
+    (r"\.g\.bn\.", ".g.1."),
+    (r"\.bn\.", ".norm."),
+]
+_MAMBAOUT: list[Rule] = [
+    (r"^stem\.(conv|norm)([12])\.", lambda m: f"stem.{int(m[2]) - 1}.{m[1]}."),
+    (r"^head\.pre_logits\.fc\.", "head.fc1."),
+    (r"^head\.pre_logits\.norm\.", "head.within."),
+    _place("stages"),
+    (r"(\.block\d+)\.norm\.", r"\1.norm1."),
+    (r"(\.block\d+)\.fc1\.", r"\1.mixer.expand."),
+    (r"(\.block\d+)\.conv\.", r"\1.mixer.depthwise."),
+    (r"(\.block\d+)\.fc2\.", r"\1.mixer.project."),
+]
+_FOCAL: list[Rule] = [
+    (r"^stem\.proj\.", "stem.conv."),
+    (r"^norm\.", "head.norm."),
+    (r"^layers\.(\d+)\.downsample\.proj\.", r"stages.\1.downsample.conv."),
+    (r"^layers\.(\d+)\.downsample\.", r"stages.\1.downsample."),
+    _place("layers"),
+    (r"\.modulation\.f\.", ".mixer.expand."),
+    (r"\.modulation\.h\.", ".mixer.modulator."),
+    (r"\.modulation\.focal_layers\.(\d+)\.0\.", r".mixer.contexts.\1."),
+    (r"\.modulation\.", ".mixer."),
+    (r"\.mlp\.", ".ffn."),
+]
 _FAMILIES: dict[str, list[Rule]] = {
     "pvt_v2": _PVT,
     "swin_": _SWIN,
@@ -176,4 +217,7 @@ _FAMILIES: dict[str, list[Rule]] = {
     "resnet": [*_RESNET, (r"^layer(\d)\.(\d+)\.", _resnet), *_RESNET_BRANCH],
     "mobilenetv2": _MOBILE,
     "efficientnet": _MOBILE,
+    "starnet": _STAR,
+    "mambaout": _MAMBAOUT,
+    "focalnet": _FOCAL,
 }

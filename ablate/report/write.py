@@ -31,6 +31,7 @@ from ablate.run.facts import (
     LadderFact,
     LooksFact,
     MatchFact,
+    MixerFact,
     SearchFact,
     StudyFact,
 )
@@ -39,6 +40,7 @@ from ablate.run.search_facts import CourseFact, EndFact
 
 FACTS = (
     FormulaFact,
+    MixerFact,
     MatchFact,
     SearchFact,
     CourseFact,

@@ -13,6 +13,7 @@ from ablate.run.declared import declare
 from ablate.run.executors.base import Executor, Watch
 from ablate.run.facts import MachineFact, StudyFact
 from ablate.run.ledger import Ledger
+from ablate.run.mixers import caveats, mixer_fact
 from ablate.run.outbox import collect, forget
 from ablate.run.plan import plan
 from ablate.run.prepare import keep_formulas, matched, study_job
@@ -98,6 +99,7 @@ def run_study(
     cells = plan(study)
     ledger.set_plan(cells)
     ledger.write(study_fact(study, command))
+    ledger.write(mixer_fact(study))
     declare(study, ledger)
     driver = _Driver(study, ledger, executor, watch, hear)
     driver.collect(cells)
@@ -131,6 +133,7 @@ def study_fact(study: Study, command: str = "run") -> StudyFact:
         file=study_name(study.path) if study.path is not None else "",
         command=command,
         extensions=tuple(str(path) for path in study.extensions),
+        caveats=caveats(study),
         equivalent_within=study.report.equivalent_within,
         equivalent_ratio=study.report.equivalent_ratio,
         settings={name: layout.to_yaml_dict() for name, layout in study.layouts.items()},

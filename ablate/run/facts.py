@@ -116,6 +116,32 @@ class FormulaFact(Fact):
 
 
 @dataclass(frozen=True)
+class MixerRecord(Values):
+    """A mixer as some layouts use it: what it says about itself, and its summary size stage by stage.
+
+    `stages` are the numbers, from 1, of the stages that hold it; `sizes` the numbers about an image that it
+    keeps there whatever the query is, None where the block does not say.
+    """
+
+    block: str
+    family: str = ""
+    caveat: str = ""
+    layouts: tuple[str, ...] = ()
+    stages: tuple[int, ...] = ()
+    sizes: tuple[int | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class MixerFact(Fact):
+    """The mixers and whole blocks of the study at its own resolution, in pixels."""
+
+    name: ClassVar[str] = "mixers"
+
+    rows: tuple[MixerRecord, ...] = ()
+    resolution: int = 0
+
+
+@dataclass(frozen=True)
 class MachineFact(Fact):
     """Facts of machines that measurements require, by requirement and key."""
 

@@ -12,25 +12,26 @@ SIZES = pytest.mark.parametrize(("height", "width"), [(7, 9), (1, 1), (1, 7)])
 
 
 def effective(block):
-    """timm's block has biases before its batch norms: without effect on ours, which has none there."""
+    """timm's block has biases before its batch norms; where ours has none they are zero there."""
     twin = Block(6, mlp_ratio=3).double()
     names = {"before": "dwconv", "after": "dwconv2"}
     state = twin.state_dict()
+    for key in ("dwconv.conv.bias", "g.conv.bias"):
+        state[key] = torch.zeros_like(state[key])
     for key, value in block.state_dict().items():
         module, _, leaf = key.partition(".")
         head, _, tail = leaf.partition(".")
         leaf = f"conv.{leaf}" if not tail else f"{('conv', 'bn')[int(head)]}.{tail}"
         state[f"{names.get(module, module)}.{leaf}"] = value
-    for key in ("g.conv.bias",):
-        state[key] = torch.zeros_like(state[key])
     twin.load_state_dict(state)
     return twin
 
 
 @SIZES
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-def test_equals_timm(image, same, height, width, training):
-    block = StarMixer(6, expand=3, batch_norm=True).double()
+@pytest.mark.parametrize("biased", [True, False], ids=["bias", "no bias"])
+def test_equals_timm(image, same, height, width, training, biased):
+    block = StarMixer(6, expand=3, batch_norm=True, bias_before_norm=biased).double()
     with torch.no_grad():
         for tensor in block.parameters():
             tensor.add_(0.3 * torch.randn_like(tensor))
