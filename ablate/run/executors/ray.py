@@ -42,10 +42,10 @@ class RayExecutor(Executor):
 
     def run(self, jobs: Sequence[Job], watch: Watch = unwatched) -> Iterator[tuple[Job, Outcome]]:
         """Run jobs as tasks; yields outcomes as they come. Closing the iterator cancels the rest."""
-        here = [job for job in jobs if job.where == "counted"]
+        here = [job for job in jobs if job.stays]
         if here:
             yield from self._local.run(here, watch)
-        away = [job for job in jobs if job.where != "counted"]
+        away = [job for job in jobs if not job.stays]
         if away:
             yield from self._tasks(away)
 

@@ -131,12 +131,12 @@ class SlurmExecutor(Executor):
 
     def run(self, jobs: Sequence[Job], watch: Watch = unwatched) -> Iterator[tuple[Job, Outcome]]:
         """Submit jobs that are not queued yet and yield outcomes as their files appear."""
-        here = [job for job in jobs if job.where == "counted"]
+        here = [job for job in jobs if job.stays]
         if here:
             yield from self._local.run(here, watch)
         waiting: dict[str, Job] = {}
         fresh: list[Job] = []
-        for job in (job for job in jobs if job.where != "counted"):
+        for job in (job for job in jobs if not job.stays):
             held = self.submissions.find(job)
             if held is None:
                 fresh.append(job)
