@@ -197,7 +197,7 @@ class _Driver:
     def with_facts(
         self, entry: AnyMeasurement, jobs: Sequence[Job]
     ) -> tuple[list[Job], list[tuple[Job, Outcome]]]:
-        """The jobs with the facts of the machine that their measurement requires, measured where not known."""
+        """The jobs with the machine's facts that their measurement requires, measured where not known."""
         known = self.ledger.read(MachineFact) or MachineFact()
         ready: list[Job] = []
         refused: list[tuple[Job, Outcome]] = []
