@@ -45,7 +45,6 @@ def _run() -> None:
         new,
         published,
         results,
-        sizes,
         spread,
         show,
         status,

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from ablate.quantities import Quantity
 from ablate.report import style
 from ablate.report.crossings import Crossing
-from ablate.report.results import Results, curve, select
+from ablate.report.results import Results, curve
 from ablate.report.style import INK, PAPER, Look
 from ablate.run.ledger import AnyRecord
 
@@ -40,8 +40,11 @@ class Line:
 def lines_of(results: Results, records: Sequence[AnyRecord], wanted: Quantity) -> dict[str, Line]:
     """The line of every layout that has one."""
     lines = {}
+    by_layout: dict[str, list[AnyRecord]] = {}
+    for record in records:
+        by_layout.setdefault(record.layout, []).append(record)
     for name in results.layouts:
-        own = select(records, layout=name)
+        own = by_layout.get(name, [])
         points = curve(own, wanted)
         if points:
             lines[name] = Line(points, *_errors(own, wanted, points))

@@ -25,7 +25,7 @@ def to_csv(table: Table) -> str:
 
 
 def escape_csv(text: str) -> str:
-    """Text that no spreadsheet takes for a formula: a quote before a leading `=`, `+`, `-`, `@` or control mark.
+    """Text that no spreadsheet takes for a formula: a quote before a leading `=`, `+`, `-`, `@` or tab.
 
     Readers that are no spreadsheets see the quote. Signed numbers are numbers, and stay.
     """

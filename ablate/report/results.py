@@ -35,8 +35,11 @@ class Results:
         self.texts = {name: study.layouts.get(name, name) for name in self.layouts}
         self._facts = {type(fact): fact for fact in facts}
         self._by_kind: dict[str, list[AnyRecord]] = {}
+        self._by_layout: dict[tuple[str, str], list[AnyRecord]] = {}
         for record in self.records:
             self._by_kind.setdefault(record.kind, []).append(record)
+            self._by_layout.setdefault((record.kind, record.layout), []).append(record)
+        self._varying: dict[str, set[str]] = {}
 
     @classmethod
     def of(cls, ledger: Ledger, facts: Iterable[type[Fact]] = ()) -> Results:
@@ -57,6 +60,9 @@ class Results:
 
     def planned(self, kind: str, **condition: Any) -> list[AnyRecord]:
         """The planned cells of a measurement whose layout and condition have these values."""
+        layout = condition.pop("layout", None)
+        if layout is not None:  # tables ask this of every layout
+            return select(self._by_layout.get((kind, layout), ()), **condition)
         return select(self._by_kind.get(kind, ()), **condition)
 
     def done(self, kind: str, **condition: Any) -> list[AnyRecord]:
@@ -100,11 +106,20 @@ class Results:
 
     def varying(self, kind: str) -> set[str]:
         """Entries of a kind's conditions that differ between its cells: those that tell its cells apart."""
+        if kind in self._varying:
+            return self._varying[kind]
         values: dict[str, set[str]] = {}
         for condition in {id(record.condition): record.condition for record in self.planned(kind)}.values():
             for name in type(condition).model_fields:
                 values.setdefault(name, set()).add(str(getattr(condition, name)))
-        return {name for name, different in values.items() if len(different) > 1}
+        self._varying[kind] = {name for name, different in values.items() if len(different) > 1}
+        return self._varying[kind]
+
+    def of_layouts(self, layouts: Iterable[str]) -> Results:
+        """The results of these layouts alone, in the plan's order."""
+        kept = set(layouts)
+        records = [record for record in self.records if record.layout in kept]
+        return Results(records, self.fact, self._facts.values())
 
     def provenances(self) -> Iterator[Any]:
         """The provenance of every row that has one."""

@@ -129,6 +129,7 @@ def paper_style() -> Iterator[None]:
         "ytick.color": INK,
         "xtick.labelcolor": INK,
         "ytick.labelcolor": INK,
+        "text.parse_math": False,  # names are not formulas
         "svg.fonttype": "none",
         "svg.hashsalt": "ablate",
         "pdf.fonttype": 42,

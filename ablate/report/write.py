@@ -19,6 +19,7 @@ from ablate.extensions import load_extension, load_installed
 from ablate.report import style
 from ablate.report.columns import chosen
 from ablate.report.drawing import Drawn
+from ablate.report.few import few_layouts, short
 from ablate.report.page import page
 from ablate.report.register import figure_entries, table_entries
 from ablate.report.render import to_csv, to_latex, to_markdown
@@ -84,9 +85,11 @@ def write_results(results: Results, out: Path, troubles: Sequence[str] = ()) -> 
     with style.paper_style():
         written = _write_tables(tables, out / "tables", results.study)
         drawn = []
+        some, note = few_layouts(results)
+        notes += [note] if note else []
         for entry in figure_entries():
             try:
-                made = entry.make(results)
+                made = entry.make(some)
                 if isinstance(made, Drawn):
                     drawn.append((made, to_svg(made.figure, made.name), _rendered(made)))
             except Exception as error:  # what a name or a number does to the drawing library
@@ -97,7 +100,7 @@ def write_results(results: Results, out: Path, troubles: Sequence[str] = ()) -> 
             written += [
                 _write(out / "figures" / f"{figure.name}.{suffix}", data) for suffix, data in files.items()
             ]
-    html = page(results, tables, [(figure, svg) for figure, svg, _ in drawn], warnings=notes)
+    html = page(results, list(map(short, tables)), [(figure, svg) for figure, svg, _ in drawn], warnings=notes)
     written.append(_write(out / "report.html", html.encode()))
     return written
 

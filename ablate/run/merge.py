@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from ablate.errors import AblateError
-from ablate.run.facts import FormulaFact, MachineFact, MatchFact, StudyFact
+from ablate.run.facts import Fact, FormulaFact, MachineFact, MatchFact, StudyFact
 from ablate.run.ledger import Ledger
+
+F = TypeVar("F", bound=Fact)
 
 _COLUMNS = (
     'key, place, layout, kind, condition, status, reason, "values", provenance, seconds, created, made_of'
@@ -34,14 +36,10 @@ def merge(sources: Sequence[Ledger], into: Ledger) -> Merged:
     name means different layouts.
     """
     _check(sources)
+    for done in (False, True):  # of rows with one key the last counts: a finished one, the first ledger's
+        for source in reversed(sources):
+            _copy_rows(source, into, done)
     for source in sources:
-        columns = _COLUMNS if source.keeps_parts else _VERSION_1
-        rows = source.ask(f"SELECT {columns} FROM rows ORDER BY id")
-        held = set(into.ask(f"SELECT {_COLUMNS} FROM rows"))
-        marks = ", ".join("?" * 12)
-        into.change(
-            f"INSERT INTO rows ({_COLUMNS}) VALUES ({marks})", [row for row in rows if row not in held]
-        )
         if source.keeps_parts:
             parts = source.ask("SELECT hash, value FROM parts")
             into.change("INSERT OR IGNORE INTO parts VALUES (?, ?)", parts)
@@ -52,6 +50,15 @@ def merge(sources: Sequence[Ledger], into: Ledger) -> Merged:
     _facts(sources, into)
     ((rows_now,),) = into.ask("SELECT COUNT(*) FROM rows")
     return Merged(int(rows_now), len(cells), several)
+
+
+def _copy_rows(source: Ledger, into: Ledger, done: bool) -> None:
+    columns = _COLUMNS if source.keeps_parts else _VERSION_1
+    which = "=" if done else "<>"
+    rows = source.ask(f"SELECT {columns} FROM rows WHERE status {which} 'done' ORDER BY id")
+    held = set(into.ask(f"SELECT {_COLUMNS} FROM rows"))
+    marks = ", ".join("?" * 12)
+    into.change(f"INSERT INTO rows ({_COLUMNS}) VALUES ({marks})", [row for row in rows if row not in held])
 
 
 def _check(sources: Sequence[Ledger]) -> None:
@@ -68,20 +75,21 @@ def _check(sources: Sequence[Ledger]) -> None:
 
 
 def _planned(sources: Sequence[Ledger]) -> tuple[list[tuple[Any, ...]], int]:
-    """The cells of all plans, kind by kind, and how many were measured under several keys."""
+    """The cells of all plans, kind by kind, and how many were measured several times."""
     chosen: dict[str, tuple[Any, ...]] = {}
     finished: dict[str, set[str]] = {}
     for source in sources:
-        done = {key for (key,) in source.ask("SELECT DISTINCT key FROM rows WHERE status = 'done'")}
+        rows = source.ask("SELECT key, created || provenance FROM rows WHERE status = 'done' ORDER BY id")
+        done = {str(key): str(row) for key, row in rows}
         for cell in source.ask("SELECT key, place, layout, kind, condition FROM plan ORDER BY position"):
             key, place = cell[0], cell[1]
             if place not in chosen or (not finished.get(place) and key in done):
                 chosen[place] = cell
             if key in done:
-                finished.setdefault(place, set()).add(key)
+                finished.setdefault(place, set()).add(done[key])
     kinds = {cell[3]: position for position, cell in reversed(list(enumerate(chosen.values())))}
     cells = sorted(chosen.values(), key=lambda cell: kinds[cell[3]])
-    return cells, sum(len(keys) > 1 for keys in finished.values())
+    return cells, sum(len(rows) > 1 for rows in finished.values())
 
 
 def _facts(sources: Sequence[Ledger], into: Ledger) -> None:
@@ -90,21 +98,25 @@ def _facts(sources: Sequence[Ledger], into: Ledger) -> None:
         for name, value in source.ask("SELECT name, value FROM facts"):
             texts.setdefault(name, value)
     into.change("INSERT OR REPLACE INTO facts VALUES (?, ?)", list(texts.items()))
-    studies = [fact for source in sources if (fact := source.read(StudyFact)) is not None]
+    studies = _known(sources, StudyFact)
     if studies:
         layouts = {name: text for fact in studies for name, text in fact.layouts.items()}
         warnings = tuple(dict.fromkeys(text for fact in studies for text in fact.warnings))
         into.write(replace(studies[0], layouts=layouts, warnings=warnings))
-    machines = [known for source in sources if (known := source.read(MachineFact)) is not None]
+    machines = _known(sources, MachineFact)
     if machines:
         into.write(MachineFact({key: value for fact in machines for key, value in fact.known.items()}))
-    formulas = [formula for source in sources if (formula := source.read(FormulaFact)) is not None]
+    formulas = _known(sources, FormulaFact)
     if formulas:
         rows = {row.block: row for fact in reversed(formulas) for row in fact.rows}
         keys = {block: key for fact in reversed(formulas) for block, key in fact.keys.items()}
         into.write(FormulaFact(tuple(rows.values()), keys))
-    matches = [match for source in sources if (match := source.read(MatchFact)) is not None and match.rows]
+    matches = [match for match in _known(sources, MatchFact) if match.rows]
     if matches:
         found = {json.dumps([row.layout, row.axis]): row for fact in reversed(matches) for row in fact.rows}
-        sizes = {name: one for fact in reversed(matches) for name, one in fact.layouts.items()}
+        sizes = {name: size for fact in reversed(matches) for name, size in fact.layouts.items()}
         into.write(replace(matches[0], rows=tuple(found.values()), layouts=sizes))
+
+
+def _known(sources: Sequence[Ledger], fact: type[F]) -> list[F]:
+    return [known for source in sources if (known := source.read(fact)) is not None]

@@ -83,6 +83,11 @@ class Job(Values):
         """The job in a few words, for messages."""
         return f"{self.kind or 'job'} of {', '.join(self.layouts) or self.runner}"
 
+    @property
+    def stays(self) -> bool:
+        """Whether it depends on no machine and is quick, so that it is not sent to a cluster."""
+        return self.where == "counted" or not self.kind
+
 
 @dataclass(frozen=True)
 class Outcome(Values):

@@ -54,7 +54,7 @@ def _changes(cell: Cell, before: Json, kept: Mapping[str, Json], layouts: Mappin
         yield "its row does not say what it was made of"
     entry = measurement(cell.kind)
     for name, hashed in cell.made_of.items():
-        old = before.get(name)
+        old: Any = before.get(name)
         if not before or old == hashed:
             continue
         if name == "input":

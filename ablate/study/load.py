@@ -88,8 +88,7 @@ class _Loader:
         ):
             self.mistakes.append(Mistake("a study needs `layouts` or `search`"))
         self.check_together(entries, match, report)
-        if "measure" not in self.mistaken():
-            self.check_measurements(measure, given_input)
+        self.check_measurements(measure, given_input)
         expectations, claims = self.expectations(entries, measure, given_input)
         self.raise_mistakes()
         return Study(
@@ -206,7 +205,11 @@ class _Loader:
             self.data["measure"] = {key: given[key] for key in given if key in model.model_fields}
         if "measure" not in self.data:
             return model()
+        before = len(self.mistakes)
         measure: Model = self.validated("measure", model, model())
+        wrong = {mistake.path[1] for mistake in self.mistakes[before:] if len(mistake.path) > 1}
+        if wrong and isinstance(given, dict):  # what is well formed is still looked at
+            measure = model.model_validate({key: given[key] for key in given if key not in wrong})
         return measure
 
     def valid_part(self, key: str) -> dict[str, Any]:

@@ -37,8 +37,8 @@ class Executor(ABC):
     """Runs jobs somewhere.
 
     Guarantees: exactly one outcome for every job, whatever the job does; no outcome under another job's name;
-    a job that is a group (`processes` > 0) runs on one host; nothing of a job goes on here after `close` (what
-    is queued on a cluster waits there, and the next run finds it; its outcomes may then bear its first id).
+    a job that is a group (`processes` > 0) runs on one host; nothing of a job goes on here after `close`
+    (what is queued on a cluster waits there, and the next run finds it; its outcome then bears its first id).
     """
 
     name = ""

@@ -20,7 +20,7 @@ from ablate.run.worker import supervised
 
 
 def run_task(job: Json, timeout: float | None) -> Json:
-    """What a task does on its node: the job in fresh processes there, so that threads are fixed before torch."""
+    """What a task does on its node: the job in fresh processes, with threads fixed before torch comes."""
     return supervised(Job.from_json(job), timeout).to_json()
 
 
@@ -42,10 +42,10 @@ class RayExecutor(Executor):
 
     def run(self, jobs: Sequence[Job], watch: Watch = unwatched) -> Iterator[tuple[Job, Outcome]]:
         """Run jobs as tasks; yields outcomes as they come. Closing the iterator cancels the rest."""
-        here = [job for job in jobs if job.where == "counted"]
+        here = [job for job in jobs if job.stays]
         if here:
             yield from self._local.run(here, watch)
-        away = [job for job in jobs if job.where != "counted"]
+        away = [job for job in jobs if not job.stays]
         if away:
             yield from self._tasks(away)
 
@@ -104,7 +104,8 @@ class RayExecutor(Executor):
     def _resources(job: Job) -> dict[str, float]:
         import ray
 
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        listed: Any = ray.nodes  # it has no types
+        nodes = [node["Resources"] for node in listed() if node["Alive"]]
         widest = max((node.get("CPU", 1.0) for node in nodes), default=1.0)
         alone = job.where == "alone" or job.processes > 0
         told = {"num_cpus": widest if alone else min(widest, float(job.threads))}

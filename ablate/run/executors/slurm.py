@@ -1,4 +1,4 @@
-"""A Slurm cluster through submitit: job arrays of one command, outcomes as files, jobs found again by their ids.
+"""A Slurm cluster through submitit: arrays of one command, outcomes as files, jobs found again by ids.
 
 Each job is `python -m ablate.run.worker --job FILE --out FILE` on a node, which supervises the cell there: a
 crash or a time-out is an outcome too. Counted cells stay on the driver's machine.
@@ -38,9 +38,9 @@ _OVER = {
 class Options:
     """What `--slurm KEY=VALUE` may say; `None` leaves the site's default.
 
-    `time` in minutes, `memory` as Slurm writes it (`8G`), `gpus` a node, `setup` shell lines before the command,
+    `time` in minutes, `memory` as Slurm writes it (`8G`), `gpus` a node, `setup` shell lines before it,
     `chunk` jobs in one array, `parallel` of them at once, `poll` seconds between looks, `grace` seconds that
-    an outcome may come later than its job's end (network file systems), `python` the interpreter on the nodes,
+    an outcome may come later than its job's end (network file systems), `python` the nodes' interpreter,
     `cluster` slurm or local (submitit's stand-in on this machine). `exclusive`: jobs that measure time have
     their node for themselves.
     """
@@ -131,12 +131,12 @@ class SlurmExecutor(Executor):
 
     def run(self, jobs: Sequence[Job], watch: Watch = unwatched) -> Iterator[tuple[Job, Outcome]]:
         """Submit jobs that are not queued yet and yield outcomes as their files appear."""
-        here = [job for job in jobs if job.where == "counted"]
+        here = [job for job in jobs if job.stays]
         if here:
             yield from self._local.run(here, watch)
         waiting: dict[str, Job] = {}
         fresh: list[Job] = []
-        for job in (job for job in jobs if job.where != "counted"):
+        for job in (job for job in jobs if not job.stays):
             held = self.submissions.find(job)
             if held is None:
                 fresh.append(job)

@@ -1,4 +1,4 @@
-"""Which jobs are queued on a cluster: a file beside the ledger, by which a driver that comes back finds them."""
+"""Which jobs are queued on a cluster: a file by which a driver that comes back finds them."""
 
 from __future__ import annotations
 
