@@ -12,7 +12,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line; a mistake in the input is printed without a traceback and exits with 2."""
-    from ablate.cli import compare, costs, studies  # noqa: F401  (their commands register themselves)
+    from ablate.cli import compare, costs, spread, studies  # noqa: F401  (their commands register themselves)
 
     try:
         app()
