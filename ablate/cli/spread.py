@@ -97,8 +97,8 @@ def rank(
         typer.echo(f"{label}: {_number(value.value)} [{_number(value.low)}, {_number(value.high)}]")
     typer.echo(f"{found.agreeing} of {found.pairs} pairs are ordered alike")
     typer.echo(
-        f"{found.sure} pairs are resolved by the long schedule: the short one orders {found.sure_agreeing} of "
-        f"them alike, and resolves the reverse of {found.sure_reversed}"
+        f"{found.sure} pairs are resolved by the long schedule: the short one orders {found.sure_agreeing} "
+        f"of them alike, and resolves the reverse of {found.sure_reversed}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Where the spread comes from, and how budgets rank: pretended runs with known answers, and seeds told apart."""
+"""Where the spread comes from, and how budgets rank: pretended runs with known answers; seeds apart."""
 
 from __future__ import annotations
 
