@@ -6,7 +6,7 @@ Made by `ablate variance`, which asks where the spread of an accuracy comes from
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -48,7 +48,7 @@ def _conditions(settings: Variance, scope: Scope) -> Iterator[VarianceCondition]
     shared = {name: getattr(settings, name) for name in OnImages.model_fields if name != "seed"}
     runs = variance_runs(COMPONENTS, settings.runs, settings.groups)
     for seeds in dict.fromkeys(tuple(run.seeds[name] for name in COMPONENTS) for run in runs):
-        own = {f"{name}_seed": seed for name, seed in zip(COMPONENTS, seeds, strict=True)}
+        own: dict[str, Any] = {f"{name}_seed": seed for name, seed in zip(COMPONENTS, seeds, strict=True)}
         yield VarianceCondition(**shared, **own)
 
 

@@ -54,6 +54,7 @@ def decision_lines(study: Study, folder: Path) -> list[str]:
     margin = study.report.equivalent_within
     lines = [f"spread of paired differences: {spread.sd:.2g} points ({spread.source})"]
     seeds = accuracy.seeds
+    wanted: tuple[float, ...] = _WANTED
     if isinstance(seeds, AutoSeeds):
         looks = ", ".join(map(str, seeds.looks.seeds))
         lines.append(
@@ -63,7 +64,7 @@ def decision_lines(study: Study, folder: Path) -> list[str]:
         )
         count, wanted = seeds.most, (seeds.difference,)
     else:
-        count, wanted = seeds, _WANTED
+        count = seeds
     able = decidable(spread.sd, count, comparisons=comparisons)
     family = "1 comparison" if comparisons == 1 else f"{comparisons} comparisons, Holm"
     if able.difference is None or able.margin is None:
