@@ -91,6 +91,10 @@ class AccuracyProtocol(Model):
             return max(1, round(self.epochs * training_images / self.batch))
         return None
 
+    def seed_of(self, part: Literal["weights", "order", "augmentation"]) -> int:
+        """The seed of one source of chance: the run's, unless the protocol has one of its own for it."""
+        return int(getattr(self, f"{part}_seed", self.seed))
+
     def but(self, **changes: Any) -> Self:
         """The same protocol with other settings."""
         return self.model_copy(update=changes)

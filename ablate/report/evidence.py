@@ -28,8 +28,10 @@ def evidence(
     records = _records(results, wanted, layout, resolution)
     if wanted.repeats:
         values = {int(record.at("seed") or 0): wanted.value(record.values) for record in records}
-        known = {seed: value for seed, value in values.items() if not math.isnan(value)}
-        return dict(known) or None
+        known: dict[Hashable, float] = {
+            seed: value for seed, value in values.items() if not math.isnan(value)
+        }
+        return known or None
     if not records:
         return None
     record = records[0]

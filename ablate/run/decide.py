@@ -54,7 +54,7 @@ def decision_lines(study: Study, folder: Path) -> list[str]:
     margin = study.report.equivalent_within
     lines = [f"spread of paired differences: {spread.sd:.2g} points ({spread.source})"]
     seeds = accuracy.seeds
-    wanted = (seeds.difference,) if isinstance(seeds, AutoSeeds) else _WANTED
+    wanted: tuple[float, ...] = _WANTED
     if isinstance(seeds, AutoSeeds):
         looks = ", ".join(map(str, seeds.looks.seeds))
         lines.append(

@@ -92,7 +92,7 @@ def train(
     how = recipe(protocol.recipe, best_lr(tuning) if tuning else protocol.lr)
     on_step = _part(on_step, len(tuning), len(tuning) + 1)
     with torch.random.fork_rng():
-        model = paired(build, protocol.seed).to(judge.device)
+        model = paired(build, protocol.seed_of("weights")).to(judge.device)
         if protocol.channels_last:
             model = model.to(memory_format=torch.channels_last)
         shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}

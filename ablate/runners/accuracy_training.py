@@ -55,8 +55,8 @@ class Training:
         epochs = seen if self.protocol.epochs is None else self.protocol.epochs
         self.augmentation = self._augmentation(epochs)
         self.ema = running_mean(model, self.steps) if self.protocol.ema else None
-        self.draws.manual_seed(self.protocol.seed + 2**32)
-        torch.manual_seed(self.protocol.seed)  # dropout and stochastic depth
+        self.draws.manual_seed(self.protocol.seed_of("augmentation") + 2**32)
+        torch.manual_seed(self.protocol.seed_of("augmentation"))  # dropout and stochastic depth
         if saved:
             self._restore(saved)
 
@@ -129,11 +129,11 @@ class Training:
         protocol, train = self.protocol, self.dataset.train
         if isinstance(train, DrawnSplit):
             for step in range(first, steps):
-                drawn = train.draw(draws("train", protocol.seed, step), protocol.batch)
+                drawn = train.draw(draws("train", protocol.seed_of("order"), step), protocol.batch)
                 yield drawn.images, drawn.labels
             return
         wanted = steps * protocol.batch
-        orders = torch.Generator().manual_seed(protocol.seed)
+        orders = torch.Generator().manual_seed(protocol.seed_of("order"))
         epochs = -(-wanted // len(train))
         order = torch.cat([torch.randperm(len(train), generator=orders) for _ in range(epochs)])
         yield from self._on_device(train).batches(order[first * protocol.batch : wanted], protocol.batch)

@@ -32,8 +32,8 @@ def _two(scales: tuple[float, ...]) -> tuple[float, ...]:
 class LadderSettings(Model):
     """The sizes of a ladder."""
 
-    scales: Annotated[tuple[Positive, ...], Field(min_length=2, max_length=20), AfterValidator(distinct)] = (
-        Field(description="Factors of the widths or depths, four at least for a law: [0.5, 0.71, 1, 1.41].")
+    scales: Annotated[tuple[Positive, ...], Field(max_length=20), AfterValidator(_two)] = Field(
+        description="Factors of the widths or depths, four at least for a law: [0.5, 0.71, 1, 1.41]."
     )
     by: Literal["width", "depth"] = Field(default="width", description="What is scaled.")
     layouts: tuple[StrictStr, ...] | None = Field(

@@ -50,7 +50,7 @@ def interaction_figure(results: Results) -> Drawn | None:
         word = "" if row.verdict in ("better", "worse") else f" {row.verdict}"
         panel.set_title(f"× {second}: {signed(row.effect, row.high - row.effect)}{word}", fontsize=7)
     panels[0].set_ylabel(f"Top-1, {results.planned('accuracy')[0].at('dataset')} (%)")
-    handles = [Line2D([], [], color=colors[i], linestyle=look) for i, look in enumerate(["-", "--"])]
+    handles = [Line2D([], [], color=colors[i], linestyle="--" if i else "-") for i in range(2)]
     style.legend(figure_, handles, ["without the second", "with the second"])
     return Drawn(
         "interactions",
