@@ -43,6 +43,7 @@ def test_a_search_from_the_command_line(tmp_path: Path) -> None:
     done = run(app, ["search", str(file), "--out", str(out), "--workers", "1"])
     assert done.exit_code == 0, done.output
     assert "4 trials" in done.output
+    assert "of 100 random points of the space are within the exact bounds" in done.output
     with (out / "tables" / "search.csv").open() as table:
         front = [row for row in csv.DictReader(table) if row["on_front"] == "True"]
     assert front
