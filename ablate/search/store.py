@@ -79,7 +79,8 @@ class Store:
         elif self._study.user_attrs.get(_MADE_OF) != made_of:
             raise AblateError(
                 f"{shown} holds trials of another search: its section of the file, the schedule, "
-                "the code or torch has changed. Use another --out, or delete this file: the ledger keeps its rows"
+                "the code or torch has changed. Use another --out, or delete this "
+                "file: the ledger keeps its rows"
             )
         self._retry_interrupted()
         self._count = sum(map(_is_over, self.all_trials()))

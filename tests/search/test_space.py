@@ -73,7 +73,8 @@ def test_numbers_keep_their_order_when_they_are_evenly_spaced() -> None:
 def test_ranges_lists_and_numbers_say_the_same() -> None:
     made = space(
         "search:\n  objectives: [minimize macs]\n"
-        "  space: {depths: [3, [1, 3], 2..6 step 2], widths: [32, [48, 16], 32..64 step 16], patterns: [conv]}\n"
+        "  space: {depths: [3, [1, 3], 2..6 step 2], widths: [32, [48, 16], 32..64 step 16],\n"
+        "          patterns: [conv]}\n"
     )
     assert [made.choices[f"depth{i}"] for i in (1, 2, 3)] == [(3,), (1, 2, 3), (2, 4, 6)]
     assert [made.choices[f"width{i}"] for i in (1, 2, 3)] == [(32,), (48, 16), (32, 48, 64)]
@@ -89,8 +90,8 @@ def test_arguments_and_parts_are_chosen_where_they_are_taken() -> None:
         "    head_dim: [8, 16]\n"
     )
     params: dict[str, Any] = {
-        "width1": 32, "width2": 64, "pattern1": "conv", "pattern2": "conv(expand=4) softmax", "conv.expand": 2,
-        "conv.kernel": 5, "ffn.kernel": 5, "ffn": "mlp", "stem": "overlap(stride=2)", "mlp_ratio": "4 8",
+        "width1": 32, "width2": 64, "pattern1": "conv", "pattern2": "conv(expand=4) softmax",
+        "conv.expand": 2, "conv.kernel": 5, "ffn.kernel": 5, "ffn": "mlp", "stem": "overlap(stride=2)", "mlp_ratio": "4 8",
         "head_dim": 8,
     }  # fmt: skip
     assert set(params) == set(made.choices)

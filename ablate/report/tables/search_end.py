@@ -1,4 +1,4 @@
-"""The honest end of a search: its best layouts trained again with new seeds, beside random ones of the same cost."""
+"""The honest end of a search: its best layouts trained again with new seeds, beside random ones."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def search_end_table(results: Results) -> Table | None:
     if end.lost:
         notes.append(f"Left out, because a training failed: {'; '.join(end.lost)}.")
     caption = (
-        f"The best layouts of the search, trained again by the full protocol with {len(end.seeds)} seeds that it had "
-        "not used, each beside a random layout within the same bounds whose exact objectives are within a tenth of "
-        "its own (the nearest where there is none). ± is the standard deviation over seeds."
+        f"The best layouts of the search, trained again by the full protocol with {len(end.seeds)} seeds that "
+        "it had not used, each beside a random layout within the same bounds whose exact objectives are within a "
+        "tenth of its own (the nearest where there is none). ± is the standard deviation over seeds."
     )
     return Table("search_end", "Search: the best layouts again", caption, columns, rows, raw, tuple(notes))
 
@@ -52,8 +52,8 @@ def beats_random(end: EndFact) -> str:
         return f"Against random layouts: {beats.verdict} ({beats.n} pairs)."
     low, high = beats.low / wanted.scale, beats.high / wanted.scale
     return (
-        f"Best minus random: {signed(beats.mean / wanted.scale)}{unit} (95 % interval {low:.2f} to {high:.2f} "
-        f"over {beats.n} pairs, p = {beats.p:.2g}): {beats.verdict}."
+        f"Best minus random: {signed(beats.mean / wanted.scale)}{unit} (95 % interval {low:.2f} to "
+        f"{high:.2f} over {beats.n} pairs, p = {beats.p:.2g}): {beats.verdict}."
     )
 
 
