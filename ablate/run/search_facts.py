@@ -54,8 +54,8 @@ class EndFact(Fact):
     """The honest end of a search, in the quantity `goal`, better when `maximize` says so.
 
     `beats` compares the best layouts with their partners, pair by pair; `fell` says how far the best ones
-    fell back from what the search saw, and `winner_fell` how far the winner alone did. `lost` names pairs with
-    a failed training.
+    fell back from what the search saw, and `winner_fell` how far the winner alone did. `lost` names pairs
+    with a failed training.
     """
 
     name: ClassVar[str] = "search_end"

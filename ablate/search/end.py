@@ -45,8 +45,8 @@ def retrain(
 
     The best are taken front by front, spread out over the last one. Each has a random partner: of 200 random
     points of the space one whose exact objectives differ from the layout's by a tenth at most (or the
-    nearest, where there is none), and that is none of the best. The comparison is over pairs, so that its interval
-    holds for other random layouts too. None when no trial is finished.
+    nearest, where there is none), and that is none of the best. The comparison is over pairs, so that its
+    interval holds for other random layouts too. None when no trial is finished.
 
     Raises `AblateError` when the measurement of the objective has no seeds.
     """

@@ -89,11 +89,9 @@ def test_arguments_and_parts_are_chosen_where_they_are_taken() -> None:
         "    ffn: [mlp, conv]\n    stem: [overlap, overlap(stride=2)]\n    mlp_ratio: [2, [4, 8]]\n"
         "    head_dim: [8, 16]\n"
     )
-    params: dict[str, Any] = {
-        "width1": 32, "width2": 64, "pattern1": "conv", "pattern2": "conv(expand=4) softmax",
-        "conv.expand": 2, "conv.kernel": 5, "ffn.kernel": 5, "ffn": "mlp", "stem": "overlap(stride=2)", "mlp_ratio": "4 8",
-        "head_dim": 8,
-    }  # fmt: skip
+    params: dict[str, Any] = {"width1": 32, "width2": 64, "pattern1": "conv"}
+    params |= {"pattern2": "conv(expand=4) softmax", "conv.expand": 2, "conv.kernel": 5, "ffn.kernel": 5}
+    params |= {"ffn": "mlp", "stem": "overlap(stride=2)", "mlp_ratio": "4 8", "head_dim": 8}
     assert set(params) == set(made.choices)
     layout = made.layout(params, check=True)
     same = Layout(

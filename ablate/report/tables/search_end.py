@@ -37,9 +37,9 @@ def search_end_table(results: Results) -> Table | None:
     if end.lost:
         notes.append(f"Left out, because a training failed: {'; '.join(end.lost)}.")
     caption = (
-        f"The best layouts of the search, trained again by the full protocol with {len(end.seeds)} seeds that "
-        "it had not used, each beside a random layout within the same bounds whose exact objectives are within a "
-        "tenth of its own (the nearest where there is none). ± is the standard deviation over seeds."
+        f"The best layouts of the search, trained again by the full protocol with {len(end.seeds)} seeds "
+        "that it had not used, each beside a random layout within the same bounds whose exact objectives are "
+        "within a tenth of its own (the nearest where there is none). ± is the standard deviation over seeds."
     )
     return Table("search_end", "Search: the best layouts again", caption, columns, rows, raw, tuple(notes))
 
