@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import optuna
 from optuna.importance import PedAnovaImportanceEvaluator
@@ -120,8 +120,3 @@ def end_in_words(end: EndFact) -> list[str]:
         )
     )
     return words
-
-
-def by_share(shares: Mapping[str, float]) -> list[tuple[str, float]]:
-    """Parameters with their shares, the largest first."""
-    return sorted(shares.items(), key=lambda item: (-item[1], item[0]))
