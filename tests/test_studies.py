@@ -82,7 +82,8 @@ def shrunk(data: dict[str, Any]) -> dict[str, Any]:
         if "modes" in options:
             options["modes"] = options["modes"][-1]
     if "search" in data:
-        data["search"]["trials"] = 3
+        data["search"] |= {"trials": 3, "final": {"layouts": 2, "seeds": 1}}
+        data["search"].pop("rungs", None)  # the shrunk schedule is shorter than the first of them
     return data
 
 

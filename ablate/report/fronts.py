@@ -71,8 +71,9 @@ def axis_of(name: str, trials: Sequence[TrialRecord]) -> Axis:
 
 
 def volumes(trials: Sequence[TrialRecord], named: Sequence[Goal]) -> list[float]:
-    """The hypervolume of the front after each trial, as a share of the box between the best and the worst value of
-    every objective among all finished, feasible trials. 0 until two values of every objective differ.
+    """The hypervolume of the front after each trial, as a share of the box between the best and the worst
+    value of every objective among all finished, feasible trials. 0 until two values of every
+    objective differ.
     """
     points = [_point(trial, named) for trial in trials]
     usable = [point for point in points if point is not None]

@@ -1,4 +1,4 @@
-"""What a search leaves in the ledger beside its trials: how it went, and how its best layouts did again. No torch."""
+"""What a search leaves in the ledger beside its trials: how it went, how its best did again. No torch."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ class Again(Values):
 class EndFact(Fact):
     """The honest end of a search, in the quantity `goal`, better when `maximize` says so.
 
-    `beats` compares the best layouts with their partners, pair by pair; `fell` says how far the best ones fell
-    back from what the search saw, and `winner_fell` how far the winner alone did. `lost` names pairs with a
-    failed training.
+    `beats` compares the best layouts with their partners, pair by pair; `fell` says how far the best ones
+    fell back from what the search saw, and `winner_fell` how far the winner alone did. `lost` names pairs
+    with a failed training.
     """
 
     name: ClassVar[str] = "search_end"

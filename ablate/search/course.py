@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import optuna
 from optuna.importance import PedAnovaImportanceEvaluator
@@ -98,7 +98,7 @@ def remarks(
 def end_in_words(end: EndFact) -> list[str]:
     """By how much the search beats random layouts, and how far its best fell back."""
     wanted = quantity(end.goal)
-    unit = f" {wanted.unit}" if wanted.unit else ""
+    unit = " points" if wanted.unit == "%" else f" {wanted.unit}" if wanted.unit else ""
 
     def amount(value: float) -> str:
         return f"{value / wanted.scale:.3g}"
@@ -111,8 +111,8 @@ def end_in_words(end: EndFact) -> list[str]:
     ]
     fell = end.fell
     words.append(
-        f"with new seeds the best fell back by {amount(fell.mean)}{unit} (95 % interval {amount(fell.low)} to "
-        f"{amount(fell.high)})"
+        f"with new seeds the best fell back by {amount(fell.mean)}{unit} (95 % interval {amount(fell.low)} "
+        f"to {amount(fell.high)})"
         + (
             f", the winner {end.winner} by {amount(end.winner_fell)}{unit}"
             if end.winner_fell is not None
@@ -120,8 +120,3 @@ def end_in_words(end: EndFact) -> list[str]:
         )
     )
     return words
-
-
-def by_share(shares: Mapping[str, float]) -> list[tuple[str, float]]:
-    """Parameters with their shares, the largest first."""
-    return sorted(shares.items(), key=lambda item: (-item[1], item[0]))

@@ -40,13 +40,13 @@ def retrain(
     executor: Executor,
     count: Callable[[Sequence[Candidate]], None],
 ) -> EndFact | None:
-    """Train the best `final.layouts` of the search again with `final.seeds` seeds that it has not used, under
-    the study's full protocol, and as many random layouts within the same bounds.
+    """Train the best `final.layouts` of the search again with `final.seeds` seeds that it has not used,
+    under the study's full protocol, and as many random layouts within the same bounds.
 
     The best are taken front by front, spread out over the last one. Each has a random partner: of 200 random
-    points of the space one whose exact objectives differ from the layout's by a tenth at most (or the nearest,
-    where there is none), and that is none of the best. The comparison is over pairs, so that its interval
-    holds for other random layouts too. None when no trial is finished.
+    points of the space one whose exact objectives differ from the layout's by a tenth at most (or the
+    nearest, where there is none), and that is none of the best. The comparison is over pairs, so that its
+    interval holds for other random layouts too. None when no trial is finished.
 
     Raises `AblateError` when the measurement of the objective has no seeds.
     """

@@ -61,7 +61,7 @@ def trial_records(trials: Iterable[FrozenTrial], layouts: Mapping[str, Layout]) 
                 status=_status(trial),
                 feasible=feasible,
                 repeats=name in seen,
-                text=layouts[name].text,
+                text=_definition(layouts[name], trial),
                 widths=" ".join(map(str, layouts[name].widths)),
                 depths=" ".join(map(str, layouts[name].depths)),
                 metrics=dict(trial.user_attrs["metrics"]),
@@ -72,6 +72,20 @@ def trial_records(trials: Iterable[FrozenTrial], layouts: Mapping[str, Layout]) 
         )
         seen.add(name)
     return records
+
+
+def _definition(layout: Layout, trial: FrozenTrial) -> str:
+    """The pattern, and what else was chosen for the layout as a whole."""
+    chosen = {
+        "ffn": str(layout.ffn),
+        "stem": str(layout.stem),
+        "downsample": str(layout.downsample),
+        "norm": str(layout.norm),
+        "mlp_ratio": str(trial.params.get("mlp_ratio", "")),
+        "head_dim": str(trial.params.get("head_dim", "")),
+    }
+    keys = {key.partition(".")[0] for key in trial.params}
+    return "; ".join([layout.text, *(f"{key} {value}" for key, value in chosen.items() if key in keys)])
 
 
 def _status(trial: FrozenTrial) -> str:

@@ -78,8 +78,9 @@ class Store:
             self._study.set_user_attr(_MADE_OF, made_of)
         elif self._study.user_attrs.get(_MADE_OF) != made_of:
             raise AblateError(
-                f"{shown} holds trials of another search: its section of the file, the training schedule, "
-                "the code or torch has changed. Use another --out, or delete this file: the ledger keeps its rows"
+                f"{shown} holds trials of another search: its section of the file, the schedule, "
+                "the code or torch has changed. Use another --out, or delete this "
+                "file: the ledger keeps its rows"
             )
         self._retry_interrupted()
         self._count = sum(map(_is_over, self.all_trials()))

@@ -26,7 +26,7 @@ search:
     depths: [[1, 2]]
     widths: [[16, 32]]
     patterns: [conv, conv pool]
-  trials: 4
+  trials: 3
 measure:
   accuracy: {dataset: digits, resolution: 8, epochs: 1, seeds: 1, subset: 128}
 """
@@ -43,7 +43,8 @@ def test_a_search_from_the_command_line(tmp_path: Path) -> None:
     run = CliRunner().invoke
     done = run(app, ["search", str(file), "--out", str(out), "--workers", "1"])
     assert done.exit_code == 0, done.output
-    assert "4 trials" in done.output
+    assert "3 trials" in done.output
+    assert "of 100 random points of the space are within the exact bounds" in done.output
     with (out / "tables" / "search.csv").open() as table:
         front = [row for row in csv.DictReader(table) if row["on_front"] == "True"]
     assert front
@@ -58,7 +59,7 @@ def test_a_search_from_the_command_line(tmp_path: Path) -> None:
         assert (out / name).stat().st_size > 0
     assert run(app, ["check", str(out / "best.yaml")]).exit_code == 0
     best = load_study(out / "best.yaml")
-    assert set(best.layouts) == {row["name"] for row in front}
+    assert set(best.layouts) == {row["layout"] for row in front}
 
     before = rows(out)
     again = run(app, ["search", str(file), "--out", str(out)])

@@ -43,7 +43,7 @@ def test_a_second_call_goes_on_with_the_first(training: Any, trained: Any, tmp_p
 
 
 def test_ctrl_c_changes_nothing_but_the_time(training: Any, trained: Any, tmp_path: Path) -> None:
-    whole = run_search(trained(), tmp_path / "whole", executor=training)
+    whole = run_search(trained(), tmp_path / "whole", trials=9, executor=training)
     jobs = len(training.layouts)
     usual = training.outcome
 
@@ -56,7 +56,7 @@ def test_ctrl_c_changes_nothing_but_the_time(training: Any, trained: Any, tmp_pa
     with pytest.raises(KeyboardInterrupt):
         run_search(trained(), tmp_path / "parts", executor=training)
     training.outcome = usual
-    parts = run_search(trained(), tmp_path / "parts", executor=training)
+    parts = run_search(trained(), tmp_path / "parts", trials=9, executor=training)
     assert proposals(tmp_path / "parts") == proposals(tmp_path / "whole")
     assert len(training.layouts) == 2 * jobs + 1  # the job that was stopped is done again, and no other
     measured = ["params", "macs", "accuracy", "feasible", "repeats"]
@@ -66,7 +66,7 @@ def test_ctrl_c_changes_nothing_but_the_time(training: Any, trained: Any, tmp_pa
 def test_a_stop_between_the_trials_of_a_batch(
     training: Any, trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_search(trained(), tmp_path / "whole", trials=13, executor=training)
+    run_search(trained(), tmp_path / "whole", trials=10, executor=training)
     tell, told = Store.tell, []
     stop_at = 6
 
@@ -78,10 +78,10 @@ def test_a_stop_between_the_trials_of_a_batch(
 
     monkeypatch.setattr(Store, "tell", stop)
     with pytest.raises(KeyboardInterrupt):
-        run_search(trained(), tmp_path / "parts", trials=13, executor=training)
+        run_search(trained(), tmp_path / "parts", trials=10, executor=training)
     jobs = len(training.layouts)
     monkeypatch.setattr(Store, "tell", tell)
-    assert len(run_search(trained(), tmp_path / "parts", trials=13, executor=training).trials) == 13
+    assert len(run_search(trained(), tmp_path / "parts", trials=10, executor=training).trials) == 10
     assert proposals(tmp_path / "parts") == proposals(tmp_path / "whole")
     assert len(training.layouts) > jobs
 
@@ -101,7 +101,7 @@ def outcome(layout, seed):
     return trained_to(50.0)
 
 training = Training(outcome)
-run_search(load_study(sys.argv[1]), Path(sys.argv[2]), executor=training)
+run_search(load_study(sys.argv[1]), Path(sys.argv[2]), trials=8, executor=training)
 """
 
 
@@ -115,10 +115,10 @@ def test_a_killed_search_loses_the_cell_in_flight(training: Any, trained_text: s
     usual = training.outcome(Layout("conv", depths=2), 10)
     training.outcome = lambda layout, seed: usual
     study = load_study(file)
-    found = run_search(study, out, executor=training)
-    assert len(found.trials) == len(proposals(out)) == 14
+    found = run_search(study, out, trials=8, executor=training)
+    assert len(found.trials) == len(proposals(out)) == 8
     resumed = len(training.layouts)
-    run_search(study, tmp_path / "whole", executor=training)
+    run_search(study, tmp_path / "whole", trials=8, executor=training)
     assert proposals(out) == proposals(tmp_path / "whole")
     assert resumed == (len(training.layouts) - resumed) - 5  # five cells had been kept
 
@@ -157,8 +157,10 @@ def test_two_searches_in_one_folder(counted: Any, training: Any, tmp_path: Path)
 
 def test_progress_never_goes_back(training: Any, trained: Any, tmp_path: Path) -> None:
     seen: list[tuple[float, int]] = []
-    run_search(trained(), tmp_path, executor=training, watch=lambda done, total: seen.append((done, total)))
+    run_search(
+        trained(), tmp_path, executor=training, trials=6, watch=lambda done, total: seen.append((done, total))
+    )
     assert seen == sorted(seen)
-    assert seen[0] == (0, 14)
-    assert seen[-1] == (14, 14)
+    assert seen[0] == (0, 6)
+    assert seen[-1] == (6, 6)
     assert any(done % 1 for done, _ in seen)

@@ -70,6 +70,117 @@ def test_numbers_keep_their_order_when_they_are_evenly_spaced() -> None:
     assert found["pattern1"] == CategoricalDistribution(("conv",))
 
 
+def test_ranges_lists_and_numbers_say_the_same() -> None:
+    made = space(
+        "search:\n  objectives: [minimize macs]\n"
+        "  space: {depths: [3, [1, 3], 2..6 step 2], widths: [32, [48, 16], 32..64 step 16],\n"
+        "          patterns: [conv]}\n"
+    )
+    assert [made.choices[f"depth{i}"] for i in (1, 2, 3)] == [(3,), (1, 2, 3), (2, 4, 6)]
+    assert [made.choices[f"width{i}"] for i in (1, 2, 3)] == [(32,), (48, 16), (32, 48, 64)]
+    assert made.distributions["depth3"] == IntDistribution(2, 6, step=2)
+
+
+def test_arguments_and_parts_are_chosen_where_they_are_taken() -> None:
+    made = space(
+        "search:\n  objectives: [minimize macs]\n  space:\n"
+        "    widths: [[32], [64]]\n    patterns: [conv, 'conv(expand=4) softmax']\n"
+        "    arguments: {conv: {expand: [1, 2], kernel: 3..5 step 2}, ffn: {kernel: [5]}}\n"
+        "    ffn: [mlp, conv]\n    stem: [overlap, overlap(stride=2)]\n    mlp_ratio: [2, [4, 8]]\n"
+        "    head_dim: [8, 16]\n"
+    )
+    params: dict[str, Any] = {"width1": 32, "width2": 64, "pattern1": "conv"}
+    params |= {"pattern2": "conv(expand=4) softmax", "conv.expand": 2, "conv.kernel": 5, "ffn.kernel": 5}
+    params |= {"ffn": "mlp", "stem": "overlap(stride=2)", "mlp_ratio": "4 8", "head_dim": 8}
+    assert set(params) == set(made.choices)
+    layout = made.layout(params, check=True)
+    same = Layout(
+        "conv(expand=2, kernel=5) | conv(expand=4, kernel=5) softmax", widths=[32, 64], depths=[2, 2],
+        stem="overlap(stride=2)", ffn="mlp", mlp_ratio=[4, 8], head_dim=8,
+    )  # fmt: skip
+    assert layout == same  # what a pattern writes itself stays; the mlp takes no kernel
+    assert str(made.layout({**params, "ffn": "conv"}).ffn) == "conv(kernel=5)"
+
+
+def test_arguments_of_the_blocks_of_a_layout() -> None:
+    made = space(
+        "layouts: {g: 'graft(conv, softmax, from=2)'}\nsearch:\n  objectives: [minimize macs]\n"
+        "  space: {widths: [[32], [64]], arguments: {conv: {expand: [1, 3]}}}\n"
+        "defaults: {depths: [1, 2], widths: [32, 64]}\n"
+    )
+    params: dict[str, Any] = {"layout": "g", "width1": 32, "width2": 64, "conv.expand": 3}
+    expected = Layout("graft(conv(expand=3), softmax, from=2)", widths=[32, 64], depths=[1, 2])
+    assert made.layout(params, check=True) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "place", "message"),
+    [
+        pytest.param(
+            "depths: [[1, 2, 3]]", "5:20", "expected two numbers, the least and the greatest", id="three"
+        ),
+        pytest.param("depths: [1-3]", "5:20", "expected a range such as '1..3'", id="no range"),
+        pytest.param("widths: [64..32]", "5:20", "the range 64 to 32 is empty", id="empty range"),
+        pytest.param("widths: [1..60000]", "5:20", "more than 1000 values; give a step", id="endless range"),
+        pytest.param("ffn: [cnv], patterns: [pool]", "5:17", "did you mean 'conv'?", id="unknown ffn"),
+        pytest.param(
+            "patterns: [conv], arguments: {cov: {expand: [1]}}",
+            "5:41",
+            "did you mean 'conv'?",
+            id="unknown block",
+        ),
+        pytest.param(
+            "patterns: [conv], arguments: {conv: {expnd: [1]}}",
+            "5:48",
+            "did you mean 'expand'?",
+            id="argument",
+        ),
+        pytest.param(
+            "patterns: [conv(expand=2)], arguments: {conv: {expand: [1]}}",
+            "5:58",
+            "writes 'expand' itself",
+            id="fixed",
+        ),
+        pytest.param(
+            "patterns: [conv], arguments: {ffn: {kernel: [3]}}", "5:47", "unknown argument", id="mlp"
+        ),
+    ],
+)
+def test_mistakes_in_a_space_have_a_place(given: str, place: str, message: str) -> None:
+    with pytest.raises(LayoutError) as caught:
+        parse_study(f"{HEAD}search:\n  objectives: [minimize macs]\n  space: {{{given}}}\n", "s.yaml")
+    assert f"s.yaml:{place}: " in str(caught.value)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("measure", "more", "message"),
+    [
+        ("core_seconds: 3", "rungs: {images: [100]}", "rungs count images"),
+        ("epochs: 1, tune_lr: [0.1, 0.2]", "rungs: {images: [100]}", "not tune_lr"),
+        ("images: 1k", "rungs: {images: [2k]}", "expected"),
+        ("images: 1000", "rungs: {images: [2k]}", "is not below the whole schedule"),
+        ("images: 1000", "rungs: {images: [200, 100]}", "must ascend"),
+        ("images: 1000", "sampler: tpee", "did you mean 'tpe'?"),
+    ],
+)
+def test_mistakes_in_rungs_and_samplers(measure: str, more: str, message: str) -> None:
+    text = (
+        f"{HEAD}search: {{objectives: [maximize accuracy], space: {{patterns: [conv]}}, {more}}}\n"
+        f"measure: {{accuracy: {{dataset: digits, {measure}}}}}\n"
+    )
+    with pytest.raises(LayoutError, match=message):
+        parse_study(text)
+
+
+def test_an_end_needs_something_to_train() -> None:
+    text = (
+        f"{HEAD}search: {{objectives: [minimize macs], space: {{patterns: [conv]}}, final: {{layouts: 2}}}}\n"
+    )
+    with pytest.raises(LayoutError, match="no objective is measured over seeds"):
+        parse_study(text)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

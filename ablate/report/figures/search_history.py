@@ -30,8 +30,8 @@ def search_history_figure(results: Results) -> Drawn | None:
             "search_history", "Trials of the search, and the best so far.", _progress(trials, named[0])
         )
     caption = (
-        "Hypervolume that the front dominates after each trial, as a share of the box between the best and the worst "
-        "value of every objective among the finished trials."
+        "Hypervolume that the front dominates after each trial, as a share of the box between the best and "
+        "the worst value of every objective among the finished trials."
     )
     return Drawn("search_history", caption, _hypervolume(volumes(trials, named)))
 

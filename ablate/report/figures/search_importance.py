@@ -32,6 +32,7 @@ def search_importance_figure(results: Results) -> Drawn | None:
         panel.set_xlabel(f"{quantity(goal).label}: share (%)")
     return Drawn(
         "search_importance",
-        "Share of each parameter in what sets the best tenth of the finished trials apart, by objective (PED-ANOVA).",
+        "Share of each parameter in what sets the best tenth of the finished trials apart, by objective "
+        "(PED-ANOVA).",
         figure_,
     )

@@ -60,8 +60,8 @@ def _course(course: CourseFact | None, trials: Sequence[TrialRecord]) -> str:
     if course is None:
         return ""
     parts = [
-        f" {course.rate:.0%} of random points of the space ({course.space:,} in all) are within the exact bounds; "
-        f"{course.beyond} proposals beyond them and {course.repeated} repeated ones used up no trial."
+        f" {course.rate:.0%} of random points of the space ({course.space:,} in all) are within the exact "
+        f"bounds; {course.beyond} proposals beyond them and {course.repeated} repeated ones used up no trial."
     ]
     if course.dial:
         parts.append("Bounds are tight: one width of a point beyond them was solved for.")

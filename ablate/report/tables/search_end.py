@@ -1,4 +1,4 @@
-"""The honest end of a search: its best layouts trained again with new seeds, beside random ones of the same cost."""
+"""The honest end of a search: its best layouts trained again with new seeds, beside random ones."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def search_end_table(results: Results) -> Table | None:
     if end.lost:
         notes.append(f"Left out, because a training failed: {'; '.join(end.lost)}.")
     caption = (
-        f"The best layouts of the search, trained again by the full protocol with {len(end.seeds)} seeds that it had "
-        "not used, each beside a random layout within the same bounds whose exact objectives are within a tenth of "
-        "its own (the nearest where there is none). ± is the standard deviation over seeds."
+        f"The best layouts of the search, trained again by the full protocol with {len(end.seeds)} seeds "
+        "that it had not used, each beside a random layout within the same bounds whose exact objectives are "
+        "within a tenth of its own (the nearest where there is none). ± is the standard deviation over seeds."
     )
     return Table("search_end", "Search: the best layouts again", caption, columns, rows, raw, tuple(notes))
 
@@ -47,12 +47,13 @@ def search_end_table(results: Results) -> Table | None:
 def beats_random(end: EndFact) -> str:
     """By how much the search beats random layouts, with its interval over pairs."""
     wanted, beats = quantity(end.goal), end.beats
+    unit = _unit(wanted)
     if beats.n < 2:
         return f"Against random layouts: {beats.verdict} ({beats.n} pairs)."
     low, high = beats.low / wanted.scale, beats.high / wanted.scale
     return (
-        f"Best minus random: {signed(beats.mean / wanted.scale)} {wanted.unit} (95 % interval {low:.2f} to {high:.2f} "
-        f"over {beats.n} pairs, p = {beats.p:.2g}): {beats.verdict}."
+        f"Best minus random: {signed(beats.mean / wanted.scale)}{unit} (95 % interval {low:.2f} to "
+        f"{high:.2f} over {beats.n} pairs, p = {beats.p:.2g}): {beats.verdict}."
     )
 
 
@@ -62,8 +63,9 @@ def winners_curse(end: EndFact) -> str:
     if fell.n < 2:
         return ""
     low, high = fell.low / wanted.scale, fell.high / wanted.scale
+    unit = _unit(wanted)
     said = (
-        f"Winner's curse: with new seeds the best are {fell.mean / wanted.scale:.2f} {wanted.unit} worse than the "
+        f"Winner's curse: with new seeds the best are {fell.mean / wanted.scale:.2f}{unit} worse than the "
         f"search saw them (95 % interval {low:.2f} to {high:.2f})"
     )
     if end.winner_fell is None:
@@ -72,6 +74,11 @@ def winners_curse(end: EndFact) -> str:
     if end.winner_low is not None and end.winner_high is not None:
         said += f" ({end.winner_low / wanted.scale:.2f} to {end.winner_high / wanted.scale:.2f})"
     return f"{said}."
+
+
+def _unit(wanted: Quantity) -> str:
+    """The unit of a difference."""
+    return " points" if wanted.unit == "%" else f" {wanted.unit}" if wanted.unit else ""
 
 
 def _row(pair: Again, wanted: Quantity, maximize: bool) -> tuple[Cell, ...]:

@@ -33,8 +33,8 @@ def search_importance_table(results: Results) -> Table | None:
         [{"parameter": name} | {goal: course.importance[goal].get(name) for goal in goals} for name in names]
     )
     caption = (
-        "Share of each parameter in what sets the best tenth of the finished trials apart, by objective (PED-ANOVA, "
-        "Watanabe et al., 2023). Stages count from 1. It describes this search's trials, and resolves little with few "
-        "of them."
+        "Share of each parameter in what sets the best tenth of the finished trials apart, by objective "
+        "(PED-ANOVA, Watanabe et al., 2023). Stages count from 1. It describes this search's trials, and "
+        "resolves little with few of them."
     )
     return Table("search_importance", "Search: which parameters mattered", caption, columns, tuple(rows), raw)
