@@ -20,7 +20,6 @@ MEANINGS: dict[Cause, str] = {
     "built without its size": "The figure is that of the model built for its own size and fed with another.",
     "another size": "The figure is that of another resolution than the one it is printed for.",
     "another classifier": "The figure is that of the model with another number of outputs.",
-    "renamed": "The model has another name now; parameters and figure are found again under it.",
     "changed model": "The published parameters are not those of the model of today: the model was changed.",
     "cannot be counted": "timm cannot build or run the model any more.",
     "unexplained": "No reading gives the published digits.",
@@ -133,14 +132,14 @@ def _parameters(rows: Sequence[Row]) -> list[str]:
         return ["The published parameters are those of the models, to the printed digits, for every pair."]
     lines = [
         f"| `{row.figure.model}` | {row.figure.resolution} | {row.figure.params_m:g} "
-        f"| {(row.params or 0) / 1e6:.2f} |"
+        f"| {(row.params or 0) / 1e6:.2f} | {row.cause or row.explanation} |"
         for row in different
     ]
     return [
         f"{len(rows) - len(different):,d} pairs agree to the printed digits; these do not:",
         "",
-        "| model | px | published, M | counted, M |",
-        "| --- | ---: | ---: | ---: |",
+        "| model | px | published, M | counted, M | why |",
+        "| --- | ---: | ---: | ---: | --- |",
         *lines,
     ]
 
@@ -157,8 +156,8 @@ def _about(rows: Sequence[Row], command: str) -> list[str]:
         f"Source of the published figures: {SOURCE}.",
         "",
         "A MAC is one multiply-accumulate of a convolution or a product of matrices. The error is published "
-        "minus counted, in percent of the count. A cause stands only where computing the figure anew under it "
-        "gives the printed digits; the parts in brackets add up to it exactly.",
+        "minus counted, in percent of the count. A cause stands only where computing the figure anew under "
+        "it gives the printed digits; the parts in brackets add up to it exactly.",
     ]
 
 
