@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from platform import python_version
 
 from ablate.published.causes import TOLERANCE_PERCENT, Cause, Row
-from ablate.published.record import SOURCE
+from ablate.published.record import SOURCE, figures
 
 MEANINGS: dict[Cause, str] = {
     "rounding": "The count prints as the published digits; two decimals are coarser than the tolerance.",
@@ -34,6 +34,7 @@ def page(rows: Sequence[Row], command: str) -> str:
     lines = [
         "# What is wrong in timm's published costs",
         "",
+        *_partial(rows),
         *_lead(rows, wrong),
         "",
         "## By cause",
@@ -63,6 +64,13 @@ def page(rows: Sequence[Row], command: str) -> str:
 
 _HEAD = "| model | px | published GMACs | counted GMACs | off by | cause | how it comes about |"
 _RULE = "| --- | ---: | ---: | ---: | ---: | --- | --- |"
+
+
+def _partial(rows: Sequence[Row]) -> list[str]:
+    rest = len(figures()) - len(rows)
+    return [f"**Not the whole record: {rest:,d} of its {len(figures()):,d} pairs are missing here.**", ""] * (
+        rest > 0
+    )
 
 
 def _lead(rows: Sequence[Row], wrong: Sequence[Row]) -> list[str]:

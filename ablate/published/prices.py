@@ -145,7 +145,7 @@ _RULES: dict[Any, Callable[..., None]] = {
     **_each(_no_rule("product with a vector", 0), torch.mv, torch.Tensor.mv, torch.dot, torch.Tensor.dot),
     **_each(_einsum, torch.einsum),
     **_each(_attention, F.scaled_dot_product_attention),
-    **_each(_recurrent, torch._VF.lstm, torch._VF.gru),  # type: ignore[attr-defined]
+    **_each(_recurrent, torch._VF.lstm, torch._VF.gru),
     **_each(_norm("layer norm", 1, "weight"), F.layer_norm),
     **_each(_norm("group norm", 1, "weight"), F.group_norm),
     **_each(_norm("instance norm", 2, "weight"), F.instance_norm),
@@ -159,6 +159,7 @@ _RULES: dict[Any, Callable[..., None]] = {
 def read(module: torch.nn.Module, image: torch.Tensor) -> PriceList:
     """One forward pass of a module in evaluation mode under the price list; `image` is (B, C, H, W)."""
     module.eval()
-    with torch.no_grad(), PriceList() as book:
+    book = PriceList()
+    with torch.no_grad(), book:
         module(image)
     return book

@@ -75,7 +75,10 @@ def test_what_is_written(tmp_path: Path) -> None:
     with (tmp_path / "counts.csv").open() as lines:
         assert {row["model"] for row in csv.DictReader(lines)} == set(table)
     text = page(rows, "ablate audit timm")
-    assert text.startswith("# What is wrong in timm's published costs\n\nOf 2 published figures")
+    assert text.startswith(
+        "# What is wrong in timm's published costs\n\n**Not the whole record: 1,631 of its 1,633 pairs"
+    )
+    assert "Of 2 published figures" in text
     assert "leave out every convolution whose padding is a word (worst: `convmixer_768_32`" in text
     assert "`ablate audit timm`" in text
     assert "Apache-2.0" in text
