@@ -26,6 +26,7 @@ Cause = Literal[
     "fused attention left out",
     "other product left out",
     "estimate of a product",
+    "unfused attention",
     "merged branches",
     "built without its size",
     "another size",
@@ -179,6 +180,8 @@ def _digits(total: int, figure: Figure) -> str:
 def _forms(figure: Figure, plain: Recount, counts: Counts) -> Iterator[tuple[Cause, str, Form]]:
     """Other forms that the figure may be of, the likeliest first."""
     form = plain.form
+    if plain.left_out.get(ATTENTION):
+        yield "unfused attention", "with attention written out by the model", replace(form, unfused=True)
     if plain.mergeable:
         yield "merged branches", "of the form with its branches merged", replace(form, merged=True)
     if plain.way == "img_size":

@@ -16,6 +16,7 @@ MEANINGS: dict[Cause, str] = {
     "fused attention left out": "The two products of attention are not counted: it was one fused operator.",
     "other product left out": "A product that fvcore has no rule for is not counted.",
     "estimate of a product": "A product is counted by another number than its MACs.",
+    "unfused attention": "The model's own attention without the fused operator has other products.",
     "merged branches": "The figure is that of the form whose branches are merged for inference.",
     "built without its size": "The figure is that of the model built for its own size and fed with another.",
     "another size": "The figure is that of another resolution than the one it is printed for.",

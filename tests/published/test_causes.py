@@ -25,6 +25,7 @@ SAMPLE = [
     ("regnety_016", 224, "norm and pool work"),
     ("convmixer_768_32", 224, "padding by name left out"),
     ("repvgg_a0", 224, "merged branches"),
+    ("vit_dpwee_patch16_reg1_gap_256", 256, "unfused attention"),
     ("vit_base_patch16_reg8_gap_256", 256, "fused attention left out"),
     ("vit_medium_patch16_reg4_256", 256, "fused attention left out"),
 ]
