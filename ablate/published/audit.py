@@ -97,10 +97,10 @@ def _blank(value: int | None) -> int | str:
 
 
 def write_counts(rows: Iterable[Row], file: Path) -> None:
-    """MACs and parameters of the pairs that could be counted under their published name."""
+    """MACs and parameters of the pairs that could be counted."""
     with file.open("w", encoding="utf-8", newline="") as lines:
         writer = csv.writer(lines, lineterminator="\n")
         writer.writerow(["model", "resolution", "macs", "params"])
         for row in rows:
-            if row.macs is not None and row.cause != "renamed":
+            if row.macs is not None:
                 writer.writerow([row.figure.model, row.figure.resolution, row.macs, row.params])

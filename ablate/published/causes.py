@@ -2,7 +2,7 @@
 
 The order is from the plainest to the farthest: rounding, what fvcore prices and passes over (attention
 written out, then fused), the same for another form of the model (branches merged, built without its size),
-another size, another classifier, another name. What no reading gives stays unexplained, unless the parameters
+another size, another classifier. What no reading gives stays unexplained, unless the parameters
 show that the published model was another than the one of today.
 """
 
@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
-from functools import cache
 from typing import Literal, Protocol
 
+from ablate.published.networks import former
 from ablate.published.prices import ATTENTION
-from ablate.published.record import Figure, figures
+from ablate.published.record import Figure
 from ablate.published.recount import PRODUCTS, Form, Recount
 
 Cause = Literal[
@@ -27,11 +26,11 @@ Cause = Literal[
     "fused attention left out",
     "other product left out",
     "estimate of a product",
+    "unfused attention",
     "merged branches",
     "built without its size",
     "another size",
     "another classifier",
-    "renamed",
     "changed model",
     "cannot be counted",
     "unexplained",
@@ -97,8 +96,9 @@ def explain(figure: Figure, counts: Counts, tolerance_percent: float = TOLERANCE
     """A figure beside the count; if it is farther off than the tolerance, the first reading that gives it."""
     plain = counts.get(Form(figure.model, figure.resolution))
     if plain.failed:
-        return _not_counted(figure, plain, counts)
-    row = Row(figure, plain.timm, plain.params, plain.macs, "", None, "")
+        return Row(figure, plain.timm, None, None, "cannot be counted", None, plain.failed)
+    text = _merged_parameters(figure, plain, counts)
+    row = Row(figure, plain.timm, plain.params, plain.macs, "", None, text)
     error = row.error_percent
     if error is not None and abs(error) <= tolerance_percent:
         return row
@@ -106,7 +106,7 @@ def explain(figure: Figure, counts: Counts, tolerance_percent: float = TOLERANCE
         return replace(row, cause="rounding", again=plain.macs, explanation=_digits(plain.macs, figure))
     reading = _match(plain, figure)
     if reading is not None:
-        return _as_listed(row, reading)
+        return _as_listed(row, reading, former(figure.model))
     for cause, told, form in _forms(figure, plain, counts):
         other = counts.get(form)
         reading = None if other.failed else _match(other, figure)
@@ -125,6 +125,15 @@ def explain(figure: Figure, counts: Counts, tolerance_percent: float = TOLERANCE
     return replace(row, cause="unexplained", explanation=text)
 
 
+def _merged_parameters(figure: Figure, plain: Recount, counts: Counts) -> str:
+    if prints_as(plain.params / 1e6, figure.params_m) or not plain.mergeable:
+        return ""
+    merged = counts.get(replace(plain.form, merged=True))
+    if merged.failed or not prints_as(merged.params / 1e6, figure.params_m):
+        return ""
+    return f"parameters of the form with its branches merged, {merged.params / 1e6:.2f} M"
+
+
 def _match(recount: Recount, figure: Figure) -> _Reading | None:
     for total, fused in ((recount.written_out, False), (recount.fused, True)):
         if prints_as(total / 1e9, figure.gmacs):
@@ -132,7 +141,7 @@ def _match(recount: Recount, figure: Figure) -> _Reading | None:
     return None
 
 
-def _as_listed(row: Row, reading: _Reading) -> Row:
+def _as_listed(row: Row, reading: _Reading, told: str) -> Row:
     """The largest part of the difference gives the cause its name; the text has all of them."""
     parts = _parts(reading)
     name = max(parts, key=lambda part: abs(parts[part]))
@@ -141,7 +150,7 @@ def _as_listed(row: Row, reading: _Reading) -> Row:
         cause = _LEFT_OUT.get(name, "other product left out")
     elif name == _ESTIMATE:
         cause = "estimate of a product"
-    text = _digits(reading.total, row.figure) + _made_of(reading)
+    text = told + _digits(reading.total, row.figure) + _made_of(reading)
     return replace(row, cause=cause, again=reading.total, explanation=text)
 
 
@@ -171,6 +180,8 @@ def _digits(total: int, figure: Figure) -> str:
 def _forms(figure: Figure, plain: Recount, counts: Counts) -> Iterator[tuple[Cause, str, Form]]:
     """Other forms that the figure may be of, the likeliest first."""
     form = plain.form
+    if plain.left_out.get(ATTENTION):
+        yield "unfused attention", "with attention written out by the model", replace(form, unfused=True)
     if plain.mergeable:
         yield "merged branches", "of the form with its branches merged", replace(form, merged=True)
     if plain.way == "img_size":
@@ -185,35 +196,3 @@ def _forms(figure: Figure, plain: Recount, counts: Counts) -> Iterator[tuple[Cau
         for classes in OTHER_CLASSES:
             if prints_as((none + (some - none) * classes / 1000) / 1e6, figure.params_m):
                 yield "another classifier", f"with {classes} outputs", replace(form, classes=classes)
-
-
-def _not_counted(figure: Figure, plain: Recount, counts: Counts) -> Row:
-    """A model that timm does not know by this name any more: another name with both figures, if one has."""
-    row = Row(figure, plain.timm, None, None, "cannot be counted", None, plain.failed)
-    from ablate.published.networks import known
-
-    if known(figure.model):
-        return row
-    for name in get_close_matches(figure.model, _names(), n=8, cutoff=0.6):
-        other = counts.get(Form(name, figure.resolution))
-        if other.failed or not prints_as(other.params / 1e6, figure.params_m):
-            continue
-        reading = _match(other, figure)
-        if reading is not None:
-            text = f"now called {name}: {_digits(reading.total, figure)}{_made_of(reading)}"
-            return replace(
-                row,
-                params=other.params,
-                macs=other.macs,
-                cause="renamed",
-                again=reading.total,
-                explanation=text,
-            )
-    return row
-
-
-@cache
-def _names() -> list[str]:
-    import timm
-
-    return sorted({*timm.list_models(), *(figure.model for figure in figures())})

@@ -45,18 +45,31 @@ class Network:
     way: Way
 
 
-def known(model: str) -> bool:
-    """Whether the installed timm knows a model of this name."""
-    import timm
+# Models that timm has under no name any more: the nearest one of today, and what makes it the former one.
+# That the published figures come out again is checked by the audit, like every other pair.
+FORMER: dict[str, tuple[str, dict[str, Any]]] = {
+    "vit_base_patch16_reg8_gap_256": ("vit_base_patch16_reg4_gap_256", {"reg_tokens": 8}),
+    "vit_medium_patch16_reg4_256": (
+        "vit_medium_patch16_reg4_gap_256",
+        {"class_token": True, "global_pool": "token", "init_values": 0.0},
+    ),
+}
 
-    return bool(timm.is_model(model))
+
+def former(model: str) -> str:
+    """How a model that timm has no more is built, for a reader; empty for the others."""
+    if model not in FORMER:
+        return ""
+    name, options = FORMER[model]
+    settings = ", ".join(f"{key}={value}" for key, value in options.items())
+    return f"built as {name} with {settings}: "
 
 
 def default_size(model: str) -> int:
     """The side of the input that the model's default weights were made for."""
     import timm
 
-    config = timm.get_pretrained_cfg(model)
+    config = timm.get_pretrained_cfg(FORMER[model][0] if model in FORMER else model)
     return int(config.input_size[-1]) if config is not None else 224
 
 
@@ -82,6 +95,8 @@ def network(
 def _build(model: str, device: str, **options: Any) -> nn.Module:
     import timm
 
+    model, special = FORMER.get(model, (model, {}))
+    options = special | options
     with _Blank() if device == "meta" else nullcontext(), torch.device(device):
         module: nn.Module = timm.create_model(model, pretrained=False, **options)
     return module.eval()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from platform import python_version
 
 from ablate.published.causes import TOLERANCE_PERCENT, Cause, Row
-from ablate.published.record import SOURCE
+from ablate.published.record import SOURCE, figures
 
 MEANINGS: dict[Cause, str] = {
     "rounding": "The count prints as the published digits; two decimals are coarser than the tolerance.",
@@ -16,11 +16,11 @@ MEANINGS: dict[Cause, str] = {
     "fused attention left out": "The two products of attention are not counted: it was one fused operator.",
     "other product left out": "A product that fvcore has no rule for is not counted.",
     "estimate of a product": "A product is counted by another number than its MACs.",
+    "unfused attention": "The model's own attention without the fused operator has other products.",
     "merged branches": "The figure is that of the form whose branches are merged for inference.",
     "built without its size": "The figure is that of the model built for its own size and fed with another.",
     "another size": "The figure is that of another resolution than the one it is printed for.",
     "another classifier": "The figure is that of the model with another number of outputs.",
-    "renamed": "The model has another name now; parameters and figure are found again under it.",
     "changed model": "The published parameters are not those of the model of today: the model was changed.",
     "cannot be counted": "timm cannot build or run the model any more.",
     "unexplained": "No reading gives the published digits.",
@@ -35,6 +35,7 @@ def page(rows: Sequence[Row], command: str) -> str:
     lines = [
         "# What is wrong in timm's published costs",
         "",
+        *_partial(rows),
         *_lead(rows, wrong),
         "",
         "## By cause",
@@ -64,6 +65,13 @@ def page(rows: Sequence[Row], command: str) -> str:
 
 _HEAD = "| model | px | published GMACs | counted GMACs | off by | cause | how it comes about |"
 _RULE = "| --- | ---: | ---: | ---: | ---: | --- | --- |"
+
+
+def _partial(rows: Sequence[Row]) -> list[str]:
+    rest = len(figures()) - len(rows)
+    return [f"**Not the whole record: {rest:,d} of its {len(figures()):,d} pairs are missing here.**", ""] * (
+        rest > 0
+    )
 
 
 def _lead(rows: Sequence[Row], wrong: Sequence[Row]) -> list[str]:
@@ -133,14 +141,14 @@ def _parameters(rows: Sequence[Row]) -> list[str]:
         return ["The published parameters are those of the models, to the printed digits, for every pair."]
     lines = [
         f"| `{row.figure.model}` | {row.figure.resolution} | {row.figure.params_m:g} "
-        f"| {(row.params or 0) / 1e6:.2f} |"
+        f"| {(row.params or 0) / 1e6:.2f} | {row.cause or row.explanation} |"
         for row in different
     ]
     return [
         f"{len(rows) - len(different):,d} pairs agree to the printed digits; these do not:",
         "",
-        "| model | px | published, M | counted, M |",
-        "| --- | ---: | ---: | ---: |",
+        "| model | px | published, M | counted, M | why |",
+        "| --- | ---: | ---: | ---: | --- |",
         *lines,
     ]
 
@@ -157,8 +165,8 @@ def _about(rows: Sequence[Row], command: str) -> list[str]:
         f"Source of the published figures: {SOURCE}.",
         "",
         "A MAC is one multiply-accumulate of a convolution or a product of matrices. The error is published "
-        "minus counted, in percent of the count. A cause stands only where computing the figure anew under it "
-        "gives the printed digits; the parts in brackets add up to it exactly.",
+        "minus counted, in percent of the count. A cause stands only where computing the figure anew under "
+        "it gives the printed digits; the parts in brackets add up to it exactly.",
     ]
 
 

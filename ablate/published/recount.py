@@ -27,6 +27,7 @@ class Form:
     resolution: int
     merged: bool = False  # branches merged for inference (RepVGG and its kind)
     as_it_is: bool = False  # built without being told the size
+    unfused: bool = False  # attention as the model writes it out itself, where it has a form for that
     classes: int | None = None  # outputs of the classifier; the model's own without
 
 
@@ -96,7 +97,14 @@ def _recount(form: Form) -> Recount:
 
     options = {} if form.classes is None else {"num_classes": form.classes}
     device = "cpu" if form.merged else "meta"  # merging computes with the weights
-    built = network(form.model, form.resolution, told=not form.as_it_is, device=device, **options)
+    from timm.layers import set_fused_attn, use_fused_attn
+
+    fused = bool(use_fused_attn())
+    set_fused_attn(fused and not form.unfused)
+    try:
+        built = network(form.model, form.resolution, told=not form.as_it_is, device=device, **options)
+    finally:
+        set_fused_attn(fused)
     module = built.module
     if form.merged:
         from timm.utils.model import reparameterize_model
