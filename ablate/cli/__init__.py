@@ -45,8 +45,8 @@ def _run() -> None:
         new,
         published,
         results,
-        spread,
         show,
+        spread,
         status,
         studies,
     )

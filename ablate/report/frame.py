@@ -49,5 +49,6 @@ def tidy(results: Results) -> pd.DataFrame:
             unit = quantity.stored or (quantity.unit if quantity.scale == 1 else "")  # of the stored number
             rows.append(place | number | {"high": high, "unit": unit})
     frame = pd.DataFrame(rows)
+    frame.attrs["layouts"] = dict(results.texts)  # what each layout is, for `ablate.figures`
     first = [*COLUMNS[:2], *(name for name in frame if name not in (*COLUMNS, *PROVENANCE))]
     return frame.reindex(columns=[*first, *COLUMNS[2:], *PROVENANCE])

@@ -37,12 +37,15 @@ def decimals_of_error(error: float) -> int:
 def with_error(value: float, error: float | None, *, fallback_digits: int = 3) -> str:
     """`value ± error`, the error to two significant digits and the value to the same place.
 
-    Without a usable error (None, zero, not finite) the value stands alone with `fallback_digits`.
+    Without a usable error (None, not finite, negative) the value stands alone with `fallback_digits`; an
+    error of nothing, as of seeds that all gave the same, is said.
     """
     if not math.isfinite(value):
         return NOTHING
-    if error is None or not math.isfinite(error) or error <= 0:
+    if error is None or not math.isfinite(error) or error < 0:
         return significant(value, fallback_digits)
+    if error == 0:
+        return f"{significant(value, fallback_digits)} {PLUS_MINUS} 0"
     places = decimals_of_error(error)
     return f"{fixed(value, places)} {PLUS_MINUS} {fixed(error, places)}"
 

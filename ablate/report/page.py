@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -12,10 +12,13 @@ from markupsafe import Markup
 
 from ablate.measurements.register import measurement
 from ablate.quantities import Quantity
+from ablate.report.align import Aligned, aligned
 from ablate.report.drawing import Drawn
+from ablate.report.findings import failures, findings
 from ablate.report.notes import busy_note, missing_note, uncounted_notes
 from ablate.report.numbers import plural, significant
 from ablate.report.results import Results
+from ablate.report.sections import sections
 from ablate.report.table import Column, Table
 from ablate.run.records import plain
 
@@ -48,10 +51,12 @@ def page(
     results: Results,
     tables: Sequence[Table],
     drawings: Sequence[tuple[Drawn, str]],
+    small: Mapping[str, str] | None = None,
     *,
     warnings: Sequence[str] = (),
 ) -> str:
-    """The page's HTML. `drawings` are figures with their `<svg>` elements; everything else is escaped."""
+    """The page's HTML. `drawings` are figures with their `<svg>` elements, `small` has those for narrow
+    screens by name; everything else is escaped."""
     environment = Environment(
         loader=PackageLoader("ablate.report"),
         autoescape=True,
@@ -59,7 +64,7 @@ def page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(heads=heads)
+    environment.globals.update(heads=heads, aligned=spaced)
     finished = len(results.records) - len(results.not_done)
     cells = plural(len(results.records), "cell")
     fact = results.fact
@@ -71,7 +76,11 @@ def page(
         facts=facts(results),
         main=tables[0],
         tables=tables[1:],
-        drawings=[(drawn, Markup(svg)) for drawn, svg in drawings],
+        drawings=[(drawn, Markup(svg), Markup((small or {}).get(drawn.name, ""))) for drawn, svg in drawings],
+        findings=findings(results, tables),
+        failures=failures(results),
+        sections=sections(results),
+        folder=f"results/{results.study}",
         definitions=definitions(results),
         source=fact.source,
         commands=[f"ablate {fact.command} {fact.file}"] if fact.file else [],
@@ -83,6 +92,17 @@ def heads(columns: Sequence[Column]) -> list[_Head]:
     if not any(column.group for column in columns):
         return []
     return [_Head(group, len(list(run))) for group, run in groupby(columns, key=lambda column: column.group)]
+
+
+def spaced(table: Table) -> list[list[str]]:
+    """The texts of a table's cells, with unseen digits and points so that numbers stand under each other."""
+    free = str.maketrans("0123456789.±†", "\u2007" * 10 + "\u2008\u2007\u2009")
+
+    def text(place: Aligned) -> str:
+        blank = (part.translate(free) for part in (place.between, place.behind))
+        return "{0}{2}{1}{3}".format(place.value, place.error, *blank)
+
+    return [[text(place) for place in row] for row in aligned(table.columns, table.rows)]
 
 
 def measured(results: Results) -> list[str]:

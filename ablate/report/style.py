@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -21,6 +22,7 @@ GRID = "#d8dee4"
 PAPER = "#fefefe"
 GREY, SKY, RED = "#949494", "#56b4e9", "#d55e00"  # of the palette below
 WIDTH = 7.0  # inches: a paper's full text width
+COLUMN = 3.35  # and one column of a two-column page
 LINE = 1.4  # points
 MARKER = 3.8
 DASHED: Any = (0, (3, 1.5))
@@ -98,6 +100,19 @@ def _rule(text: str) -> str:
     return rule.group(1) if rule else ""
 
 
+_narrow: ContextVar[bool] = ContextVar("narrow", default=False)
+
+
+@contextmanager
+def one_column() -> Iterator[None]:
+    """Within it figures are one column wide: panels below each other, the legend below them."""
+    token = _narrow.set(True)
+    try:
+        yield
+    finally:
+        _narrow.reset(token)
+
+
 @contextmanager
 def paper_style() -> Iterator[None]:
     """Settings under which figures are made and saved: small type, light grid, reproducible files."""
@@ -141,10 +156,14 @@ def paper_style() -> Iterator[None]:
 
 
 def axes(count: int = 1, *, height: float = 3.1, share_y: bool = False) -> tuple[Figure, list[Axes]]:
-    """A figure with `count` panels, up to three in a row; it belongs to no window and needs no closing."""
-    columns = count if count <= 3 else 2
+    """A figure with `count` panels, up to three in a row, or one where it is one column wide.
+
+    It belongs to no window and needs no closing.
+    """
+    columns = 1 if _narrow.get() else count if count <= 3 else 2
     lines = math.ceil(count / columns)
-    figure = Figure(figsize=(WIDTH, height * lines), layout="constrained")
+    size = (COLUMN, 0.85 * height * lines) if _narrow.get() else (WIDTH, height * lines)
+    figure = Figure(figsize=size, layout="constrained")
     panels = list(figure.subplots(lines, columns, sharey=share_y, squeeze=False).flat)
     for unused in panels[count:]:
         unused.remove()
@@ -165,8 +184,17 @@ def grid(rows: int, columns: int, *, height: float) -> tuple[Figure, list[list[A
 
 
 def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
-    """A legend right of the panels, which make room; the figure grows when the legend is the taller."""
+    """A legend right of the panels, which make room; the figure grows when the legend is the taller.
+
+    Below the panels where the figure is one column wide.
+    """
     width, height = figure.get_size_inches()
+    if _narrow.get():
+        longest = max((len(label) for label in labels), default=0)
+        columns = max(1, min(len(labels), 3, int(54 // (longest + 8))))
+        figure.set_size_inches(width, height + 0.1 + 0.17 * math.ceil(len(labels) / columns))
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns, handlelength=2.4)
+        return
     figure.set_size_inches(width, max(height, 0.3 + 0.165 * len(labels)))
     figure.legend(handles, labels, loc="outside right upper", handlelength=2.8)
 
@@ -176,7 +204,9 @@ def resolution_axis(panel: Axes, resolutions: Sequence[float]) -> None:
     panel.set_xscale("log")
     panel.set_xlabel("Resolution (px)")
     low, high = min(resolutions), max(resolutions)
-    room = panel.get_position().width * WIDTH  # inches; before the legend takes its share
+    whole = panel.get_figure(root=True)
+    across = WIDTH if whole is None else float(whole.get_size_inches()[0])
+    room = panel.get_position().width * across  # inches; before the legend takes its share
     gap = math.log(high / low) / max(2.0, 2.6 * room) if high > low else 0.0
     kept: list[float] = []
     for value in sorted(set(resolutions), reverse=True):
@@ -223,6 +253,24 @@ def widths(curves: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
             if pairs and all(min(pair) > 0 and abs(math.log(pair[0] / pair[1])) < near for pair in pairs):
                 wide[name] = min(wide[name] + 1.0, LINE + 3.0)
     return wide
+
+
+def crowd(curves: Mapping[str, Mapping[int, float]], near: float = 1.6) -> list[str]:
+    """The largest group of curves, three or more, that lie within a factor of each other at every point.
+
+    Empty where there is none, or where all curves do: then an axis of their own would show nothing new.
+    """
+    names = [name for name, curve in curves.items() if curve and min(curve.values()) > 0]
+    best: list[str] = []
+    for first in names:
+        group = [
+            name
+            for name in names
+            if (common := curves[first].keys() & curves[name].keys())
+            and all(1 / near < curves[name][side] / curves[first][side] < near for side in common)
+        ]
+        best = max(best, group, key=len)
+    return best if 3 <= len(best) < len(names) else []
 
 
 def side_by_side(points: Mapping[str, float]) -> dict[str, float]:

@@ -9,7 +9,7 @@ import contextlib
 import io
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -76,7 +76,11 @@ def write_results(results: Results, out: Path, troubles: Sequence[str] = ()) -> 
     notes = list(troubles)
     tables = []
     for entry in table_entries():
-        made = entry.make(results) if results.records or entry.name.startswith("search") or entry.name == "main" else None
+        made = (
+            entry.make(results)
+            if results.records or entry.name.startswith("search") or entry.name == "main"
+            else None
+        )
         if isinstance(made, Table):
             tables.append(made)
     if tables and tables[0].name == "main":
@@ -87,20 +91,31 @@ def write_results(results: Results, out: Path, troubles: Sequence[str] = ()) -> 
         drawn = []
         some, note = few_layouts(results)
         notes += [note] if note else []
+        small: dict[str, tuple[str, dict[str, bytes]]] = {}
         for entry in figure_entries():
             try:
                 made = entry.make(some)
                 if isinstance(made, Drawn):
                     drawn.append((made, to_svg(made.figure, made.name), _rendered(made)))
+                    small |= _small(entry.make, some)
             except Exception as error:  # what a name or a number does to the drawing library
                 notes.append(f"The figure {entry.name} could not be drawn: {type(error).__name__}: {error}")
         names = {entry.name for entry in figure_entries()}
-        _clear(out / "figures", names - {figure.name for figure, _, _ in drawn}, ("png", "pdf"))
+        names |= {f"{name}-column" for name in names}
+        kept = {figure.name for figure, _, _ in drawn} | {f"{name}-column" for name in small}
+        _clear(out / "figures", names - kept, ("png", "pdf"))
         for figure, _, files in drawn:
             written += [
                 _write(out / "figures" / f"{figure.name}.{suffix}", data) for suffix, data in files.items()
             ]
-    html = page(results, list(map(short, tables)), [(figure, svg) for figure, svg, _ in drawn], warnings=notes)
+        for name, (_, files) in small.items():
+            written += [
+                _write(out / "figures" / f"{name}-column.{suffix}", data) for suffix, data in files.items()
+            ]
+    svgs = {name: svg for name, (svg, _) in small.items()}
+    html = page(
+        results, list(map(short, tables)), [(figure, svg) for figure, svg, _ in drawn], svgs, warnings=notes
+    )
     written.append(_write(out / "report.html", html.encode()))
     return written
 
@@ -118,6 +133,15 @@ def _write_tables(tables: Sequence[Table], folder: Path, study: str) -> list[Pat
         ):
             written.append(_write(folder / f"{table.name}.{suffix}", text.encode()))
     return written
+
+
+def _small(make: Callable[[Results], object], results: Results) -> dict[str, tuple[str, dict[str, bytes]]]:
+    """The figure one column wide, as `<svg>` and as files, by its name."""
+    with style.one_column():
+        made = make(results)
+        if not isinstance(made, Drawn):
+            return {}
+        return {made.name: (to_svg(made.figure, f"{made.name}-column"), _rendered(made))}
 
 
 def _rendered(drawn: Drawn) -> dict[str, bytes]:

@@ -35,7 +35,7 @@ def test_significant_digits(value: float, digits: int, text: str) -> None:
         (812.4, 33.2, "812 ± 33"),
         (1234.0, 560.0, "1234 ± 560"),
         (91.2, None, "91.2"),
-        (91.2, 0.0, "91.2"),
+        (91.2, 0.0, "91.2 ± 0"),
         (91.2, math.nan, "91.2"),
         (math.nan, 0.1, NOTHING),
     ],

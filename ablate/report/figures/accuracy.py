@@ -16,7 +16,8 @@ from ablate.report.results import Results
 def accuracy_figure(results: Results) -> Drawn | None:
     """What accuracy costs; None where a study has not both."""
     known = {name: accuracy for name, accuracy in accuracies(results).items() if accuracy.finished}
-    counted = lines_of(results, results.done("complexity", resolution=results.reference), quantity("macs"))
+    side = _counted_at(results)
+    counted = lines_of(results, results.done("complexity", resolution=side), quantity("macs"))
     points = {name: next(iter(counted[name].points.values())) for name in known if name in counted}
     if not points:
         return None
@@ -38,7 +39,7 @@ def accuracy_figure(results: Results) -> Drawn | None:
             zorder=3,
         )
     panel.margins(x=0.08, y=0.12)
-    panel.set_xlabel(f"MACs at {results.reference} px (G)")
+    panel.set_xlabel(f"MACs at {side} px (G)")
     panel.set_ylabel(f"Top-1, {results.planned('accuracy')[0].at('dataset')} (%)")
     order = sorted(points, key=lambda name: -known[name].mean)
     style.legend(figure_, [handle(looks[name], line=False) for name in order], order)
@@ -49,3 +50,10 @@ def accuracy_figure(results: Results) -> Drawn | None:
     if without:
         caption += f" Not drawn, for want of a number: {', '.join(without)}."
     return Drawn("accuracy", caption, figure_)
+
+
+def _counted_at(results: Results) -> int | None:
+    """The resolution that was trained at, where costs were counted at it; else that of the tables."""
+    planned = results.planned("accuracy")
+    side = planned[0].at("resolution") if planned else None
+    return int(side) if side in results.resolutions("complexity") else results.reference

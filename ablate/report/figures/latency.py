@@ -23,7 +23,7 @@ from ablate.report.drawing import (
     marked,
     not_drawn,
 )
-from ablate.report.figures.macs import short
+from ablate.report.figures.macs import close_up, short
 from ablate.report.register import figure
 from ablate.report.results import Results, describe, select
 from ablate.report.rooflines import Rooflines
@@ -55,10 +55,15 @@ def latency_figure(results: Results) -> Drawn | None:
             columns = [(quantity("latency"), lines), (quantity("latency_ratio"), ratios)]
             drawn = dot_figure(results, columns, next(iter(sides)))
             return Drawn("latency", caption + not_drawn(results, "throughput"), drawn)
-        figure_, (panel, beside) = style.axes(2)
+        crowd = style.crowd({name: line.points for name, line in ratios.items()}, near=1.25)
+        figure_, (panel, beside, *more) = style.axes(2 + bool(crowd), height=2.9 if crowd else 3.1)
         dotted = _panel(panel, results, records, known, "")
         curves(beside, results, ratios)
         finish(beside, ratios.values(), f"Latency / {short(results.baseline)}")
+        if more:
+            caption = caption.replace("Right: as", "Middle: as") + close_up(
+                more[0], results, ratios, crowd, "Latency"
+            )
     else:
         figure_, dotted = _by_condition(results, records, conditions, known)
     extra = [Line2D([], [], color=INK, label="roofline", **_ROOFLINE)] if dotted else []

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FormatStrFormatter, MaxNLocator
 
 from ablate.measurements.register import quantity
 from ablate.report import style
@@ -36,7 +40,8 @@ def macs_figure(results: Results) -> Drawn | None:
         drawn = dot_figure(results, [(macs, lines)], next(iter(sides)))
         return Drawn("macs", caption + not_drawn(results, "complexity"), drawn)
     base = lines.get(results.baseline or "")
-    figure_, (panel, *others) = style.axes(2 if base else 1)
+    crowd = style.crowd({name: line.points for name, line in lines.items()})
+    figure_, (panel, *others) = style.axes((2 if base else 1) + bool(crowd), height=2.9 if crowd else 3.1)
     curves(panel, results, lines)
     finish(panel, lines.values(), macs.title)
     known = marks(crossings(results))
@@ -45,12 +50,33 @@ def macs_figure(results: Results) -> Drawn | None:
         ratios = relative(lines, base)
         curves(others[0], results, ratios)
         finish(others[0], ratios.values(), f"MACs / {short(results.baseline)}")
-        caption += " Right: as a multiple of the baseline's."
+        caption += f" {_place(1, crowd)}: as a multiple of the baseline's."
+    if crowd:
+        caption += close_up(others[-1], results, lines, crowd, "MACs")
     layout_legend(figure_, results, lines)
     return Drawn("macs", caption + not_drawn(results, "complexity") + marked({"macs"}, known), figure_)
 
 
-def relative(lines: dict[str, Line], base: Line) -> dict[str, Line]:
+def _place(index: int, crowd: list[str]) -> str:
+    return "Middle" if crowd and index == 1 else "Right"
+
+
+def close_up(
+    panel: Axes, results: Results, lines: Mapping[str, Line], crowd: Sequence[str], label: str
+) -> str:
+    """A panel of the layouts whose curves lie on each other, as multiples of the first of them, on an even
+    axis; returns the sentence that says so."""
+    first = crowd[0]
+    near = relative({name: lines[name] for name in crowd}, lines[first])
+    curves(panel, results, near)
+    finish(panel, near.values(), f"{label} / {short(first)}")
+    panel.set_yscale("linear")
+    panel.yaxis.set_major_locator(MaxNLocator(6))
+    panel.yaxis.set_major_formatter(FormatStrFormatter("%.3g"))
+    return f" Last: those that lie on each other, as multiples of {first}."
+
+
+def relative(lines: Mapping[str, Line], base: Line) -> dict[str, Line]:
     """Every line as a multiple of another one, where both are known."""
     ratios = {
         name: Line(
