@@ -115,6 +115,10 @@ def check(file: StudyFile) -> None:
         from ablate.search import SearchSpace
 
         typer.echo(f"search: {study.search.trials} trials in a space of {SearchSpace.of(study).size}")
+    from ablate.run.inspect import inspect_data
+
+    for line in inspect_data(study):
+        typer.echo(line)
 
 
 def show_study(file: str, as_json: bool) -> None:

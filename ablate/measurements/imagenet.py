@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, Strict, StrictBool
 
+from ablate.errors import AblateError, did_you_mean
 from ablate.layout.settings import Count, Model
 from ablate.measurements.auto_seeds import MOST_SEEDS
 from ablate.measurements.base import Measurement, Scope
@@ -97,18 +98,17 @@ class ImageNetValues(Values):
 
 
 def _conditions(settings: ImageNet, scope: Scope) -> Iterator[ImageNetCondition]:
+    for name in settings.recipes:
+        if name not in scope.layouts:
+            hint = did_you_mean(name, scope.layouts)
+            raise AblateError(f"imagenet: recipes: there is no layout {name!r}{hint}")
     shared = {name: getattr(settings, name) for name in ImageNetProtocol.model_fields}
     by_recipe: dict[RecipeName, list[str]] = {}
     for name in scope.layouts:
-        by_recipe.setdefault(recipe_of(settings.recipe, settings.recipes, name), []).append(name)
+        by_recipe.setdefault(settings.recipes.get(name, settings.recipe), []).append(name)
     for recipe, names in by_recipe.items():
         for seed in range(settings.seeds):
             yield ImageNetCondition(**shared, recipe=recipe, seed=seed, layouts=tuple(names))
-
-
-def recipe_of(usual: RecipeName, own: Mapping[str, RecipeName], layout: str) -> RecipeName:
-    """The recipe of a layout: its own, or the usual one."""
-    return own.get(layout, usual)
 
 
 def _applies(condition: ImageNetCondition, layout: str) -> bool:

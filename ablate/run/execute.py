@@ -12,6 +12,7 @@ from ablate.measurements.register import AnyMeasurement, measurement
 from ablate.run.declared import declare
 from ablate.run.executors.base import Executor, Watch
 from ablate.run.facts import MachineFact, StudyFact
+from ablate.run.inspect import inspect_data
 from ablate.run.ledger import Ledger
 from ablate.run.mixers import caveats, mixer_fact
 from ablate.run.outbox import collect, forget
@@ -107,6 +108,7 @@ def run_study(
     settled = {"done"} if retry_failed else {"done", "failed"}
     missing = [cell for cell in cells if states[cell.key] not in settled]
     todo = [cell for cell in missing if selected(cell)]
+    inspect_data(study, {cell.kind for cell in todo})
     if any(cell.kind == "complexity" for cell in cells):
         keep_formulas(study, ledger, executor)
     for kind, group in groupby(todo, key=lambda cell: cell.kind):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ablate.errors import AblateError
 from ablate.measurements.base import Scope
 from ablate.measurements.register import measurement
@@ -19,24 +21,24 @@ def plan(study: Study) -> list[Cell]:
     Cells of one condition follow one another. Raises `AblateError` for a device that is not on this machine,
     and for more cells than a study may have.
     """
-    scope = Scope(study.input, tuple(study.layouts), study.baseline)
+    whole = Scope(study.input, tuple(study.layouts), study.baseline)
     planned = []
     total = 0
     for name, settings in settings_of(study.measure).items():
         entry = measurement(name)
-        for condition in entry.conditions(settings, scope):
-            names = [name for name in scope.layouts if entry.applies(condition, name)]
+        for condition in entry.conditions(settings, whole):
+            names = tuple(name for name in whole.layouts if entry.applies(condition, name))
             total += len(names)
             if total > MOST_CELLS:
                 raise AblateError(
-                    f"the study has more than {MOST_CELLS:,} cells: {len(scope.layouts):,} layouts under too "
+                    f"the study has more than {MOST_CELLS:,} cells: {len(whole.layouts):,} layouts under too "
                     "many conditions; measure fewer resolutions or seeds"
                 )
-            planned.append((entry, condition, names))
+            planned.append((entry, condition, replace(whole, layouts=names)))
     cells = []
-    for entry, condition, names in planned:
+    for entry, condition, scope in planned:
         shared, asked = condition_key(entry, condition), plain(condition)
-        for layout in names:
+        for layout in scope.layouts:
             made_of = cell_ingredients(study, entry, layout, shared)
             place = digest([layout, entry.name, asked])
             cells.append(Cell(layout, entry.name, condition, digest(made_of), place, made_of))

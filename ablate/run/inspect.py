@@ -1,0 +1,23 @@
+"""A look at the data of a study before anything of it runs: what is wrong with a file is said at once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from ablate.dotted import load
+from ablate.measurements.register import measurement
+from ablate.study.measure import settings_of
+from ablate.study.study import Study
+
+
+def inspect_data(study: Study, kinds: Collection[str] | None = None) -> list[str]:
+    """What the files of the study's measurements hold, a line each; of `kinds` alone where they are given.
+
+    Raises `AblateError` for the first file that is missing or broken.
+    """
+    lines = []
+    for name, settings in settings_of(study.measure).items():
+        entry = measurement(name)
+        if entry.inspect and (kinds is None or name in kinds):
+            lines.append(f"{name}: {load(entry.inspect)(settings)}")
+    return lines
