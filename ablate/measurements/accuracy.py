@@ -119,7 +119,16 @@ class OnImages(AccuracyProtocol):
         return given
 
 
-class Accuracy(OnImages):
+class Judged(OnImages):
+    """What a trained network is judged on."""
+
+    judge: Literal["test", "validation"] = Field(
+        default="test",
+        description="validation: on images kept from the training (the set's own, or a tenth), to choose by.",
+    )
+
+
+class Accuracy(Judged):
     """Top-1 accuracy after a short schedule, over several seeds."""
 
     seeds: Annotated[Count, Field(le=MOST_SEEDS)] = Field(
@@ -127,7 +136,7 @@ class Accuracy(OnImages):
     )
 
 
-class AccuracyCondition(OnImages):
+class AccuracyCondition(Judged):
     """One training run."""
 
     seed: Annotated[int, Field(ge=0)] = 0
@@ -203,7 +212,7 @@ class AccuracyValues(Values):
 
 
 def _conditions(settings: Accuracy, scope: Scope) -> Iterator[AccuracyCondition]:
-    shared = {name: getattr(settings, name) for name in OnImages.model_fields if name != "seed"}
+    shared = {name: getattr(settings, name) for name in Judged.model_fields if name != "seed"}
     for seed in range(settings.seeds):
         yield AccuracyCondition(seed=seed, **shared)
 
