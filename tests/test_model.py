@@ -36,15 +36,15 @@ def linglo(e: float, depths: list[int], widths: list[int]) -> Layout:
 
 
 @pytest.mark.parametrize(
-    ("layout", "published"),
+    ("layout", "budget"),
     [
         pytest.param(linglo(3.125, [2, 2, 2, 2], [32, 64, 160, 256]), 3_398_680, id="B0"),
         pytest.param(linglo(3.5, [2, 2, 2, 2], [64, 128, 320, 512]), 13_087_928, id="B1"),
         pytest.param(linglo(3.5, [2, 2, 8, 3], [64, 128, 320, 512]), 25_394_535, id="B2"),
     ],
 )
-def test_linglo_has_its_size(layout: Layout, published: int) -> None:
-    assert params(on_meta(layout)) == pytest.approx(published, rel=1e-3)
+def test_linglo_has_its_size(layout: Layout, budget: int) -> None:
+    assert params(on_meta(layout)) == pytest.approx(budget, rel=1e-3)
 
 
 @pytest.mark.parametrize("name", ["pvt_v2_b0", "resnet18", "swin_tiny_patch4_window7_224"])

@@ -125,7 +125,16 @@ class OnImages(AccuracyProtocol):
         return given
 
 
-class Accuracy(OnImages):
+class Judged(OnImages):
+    """What a trained network is judged on."""
+
+    judge: Literal["test", "validation"] = Field(
+        default="test",
+        description="validation: on images kept from the training (the set's own, or a tenth), to choose by.",
+    )
+
+
+class Accuracy(Judged):
     """Top-1 accuracy after a short schedule, over several seeds."""
 
     seeds: Seeds = Field(
@@ -134,7 +143,7 @@ class Accuracy(OnImages):
     )
 
 
-class AccuracyCondition(OnImages):
+class AccuracyCondition(Judged):
     """One training run."""
 
     seed: Annotated[int, Field(ge=0)] = 0
@@ -210,7 +219,7 @@ class AccuracyValues(Values):
 
 
 def _conditions(settings: Accuracy, scope: Scope) -> Iterator[AccuracyCondition]:
-    shared = {name: getattr(settings, name) for name in OnImages.model_fields if name != "seed"}
+    shared = {name: getattr(settings, name) for name in Judged.model_fields if name != "seed"}
     for seed in range(seed_count(settings.seeds)):
         yield AccuracyCondition(seed=seed, **shared)
 

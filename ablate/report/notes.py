@@ -15,7 +15,7 @@ from ablate.report.results import Results
 from ablate.run.ledger import AnyRecord
 from ablate.runners.latency import busy_with
 
-RECONSTRUCTION = (
+RECONSTRUCTION = (  # of ledgers older than the blocks' own caveats
     "key_only and LinGlo are reconstructions from the paper's abstract (Li & Liu, arXiv:2207.00188), not the "
     "authors' code."
 )
@@ -24,7 +24,7 @@ RECONSTRUCTION = (
 def main_notes(results: Results) -> list[str]:
     """The footnotes of the main table, in the order of their weight."""
     notes = [missing_note(results), *uncounted_notes(results), busy_note(results), *throughput_notes(results)]
-    notes += [resolvable_note(results), kernel_note(results), *caveats(results)]
+    notes += [judged_note(results), resolvable_note(results), kernel_note(results), *caveats(results)]
     return [note for note in notes if note]
 
 
@@ -55,6 +55,13 @@ def uncounted(records: Iterable[AnyRecord]) -> list[str]:
     """Names of the operators that these complexity cells could not count."""
     counted = (record.values for record in records if isinstance(record.values, ComplexityValues))
     return list(dict.fromkeys(name for values in counted for name in values.uncounted))
+
+
+def judged_note(results: Results) -> str | None:
+    """That accuracies are no test accuracies, where networks were judged on a validation split."""
+    if not any(record.at("judge") == "validation" for record in results.planned("accuracy")):
+        return None
+    return "Accuracies are those of a validation split of the training images; no test image took part."
 
 
 def resolvable_note(results: Results) -> str | None:

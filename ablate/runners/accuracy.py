@@ -50,6 +50,8 @@ def run(task: Task[AccuracyCondition], progress: Progress) -> AccuracyValues:
         resolution=condition.resolution,
         subset=condition.subset,
     )
+    if condition.judge == "validation":
+        dataset = dataset.for_tuning()
     return train(
         lambda: network_for(layout, dataset),
         dataset,

@@ -47,6 +47,8 @@ def run(task: Task[ReceptiveFieldCondition], progress: Progress) -> ReceptiveFie
         resolution=condition.resolution,
         subset=condition.subset,
     )
+    if condition.judge == "validation":
+        dataset = dataset.for_tuning()
     return measure_receptive_field(
         lambda: network_for(layout, dataset),
         dataset,

@@ -32,7 +32,6 @@ from pydantic import (
 )
 
 from ablate.errors import Mistake, did_you_mean
-from ablate.layout.call import Value
 from ablate.layout.settings import Defaults, LayoutSettings, Model, plain_mistakes
 from ablate.measurements.fields import distinct
 
@@ -56,7 +55,8 @@ def _text_or_settings(value: Any) -> Literal["one", "each"]:
 
 
 ArgumentValue: TypeAlias = Annotated[
-    Value, PlainValidator(_argument, json_schema_input_type=int | float | bool | str | None)
+    int | float | bool | str | None,
+    PlainValidator(_argument, json_schema_input_type=int | float | bool | str | None),
 ]
 
 
