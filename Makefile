@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: quickstart test lint bench clean
+.PHONY: quickstart test lint reference bench clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv .venv
@@ -26,6 +26,9 @@ lint: .venv/.installed-dev
 
 test: lint
 	$(BIN)/pytest -n 2 --dist worksteal
+
+reference: .venv/.installed
+	$(BIN)/ablate reference docs/language.md
 
 bench: .venv/.installed
 	$(BIN)/python benchmarks/counting.py

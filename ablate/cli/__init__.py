@@ -15,7 +15,7 @@ def main() -> None:
     from ablate.cli import compare, costs, studies  # noqa: F401  (their commands register themselves)
 
     try:
-        from ablate.cli import export, new  # noqa: F401
+        from ablate.cli import export, new, reference  # noqa: F401
 
         app()
     except AblateError as error:
