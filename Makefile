@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: quickstart test lint bench check-long clean
+.PHONY: quickstart test lint reference bench check-long clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv .venv
@@ -29,6 +29,9 @@ test: lint
 
 check-long: .venv/.installed-dev
 	$(BIN)/pytest tests/long
+
+reference: .venv/.installed
+	$(BIN)/ablate reference docs/language.md
 
 bench: .venv/.installed
 	$(BIN)/python benchmarks/counting.py

@@ -151,7 +151,7 @@ def draw(name: str, folder: str | Path, *, column: bool = False) -> list[Axes]:
 
 def _rows(frame: pd.DataFrame, quantity: str) -> pd.DataFrame:
     entry = _entry(quantity)
-    rows = frame[(frame["quantity"] == entry.name) & frame["value"].notna()]
+    rows: pd.DataFrame = frame[(frame["quantity"] == entry.name) & frame["value"].notna()]
     if rows.empty:
         raise AblateError(f"the frame has no values of {quantity!r}")
     return rows

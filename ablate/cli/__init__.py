@@ -44,6 +44,7 @@ def _run() -> None:
         export,
         new,
         published,
+        reference,
         results,
         show,
         spread,

@@ -20,4 +20,5 @@ class MyMixer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         weight = torch.sigmoid(self.gate(x.mean((2, 3), keepdim=True)))  # (B, C, 1, 1)
-        return self.local(x) * weight
+        mixed: Tensor = self.local(x) * weight
+        return mixed
