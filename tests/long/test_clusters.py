@@ -83,7 +83,8 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
     munged = [
         "munged", "--force", f"--socket={folder}/munge.sock", f"--key-file={folder}/munge.key",
-        f"--pid-file={folder}/munge.pid", f"--log-file={folder}/munge.log", f"--seed-file={folder}/munge.seed",
+        f"--pid-file={folder}/munge.pid", f"--log-file={folder}/munge.log",
+        f"--seed-file={folder}/munge.seed",
     ]  # fmt: skip
     try:
         for command in (munged, ["slurmctld"], ["slurmd"]):

@@ -17,7 +17,7 @@ defaults: {{stem: overlap(stride=2), widths: [8, 16], depths: [1, 1]}}
 extensions: [rude.py]
 layouts: {{{layouts}}}
 measure:
-  complexity: {{resolutions: [8, 16]}}
+  complexity: {{resolutions: [8]}}
   accuracy: {{dataset: digits, resolution: 8, epochs: 1, subset: 64, seeds: 1, batch: 32, precision: fp32}}
 """
 RUDE = """
