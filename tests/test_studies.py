@@ -25,6 +25,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "throughput": {"resolutions": [32], "batch": 1, "processes": 2, "rounds": 1, "seconds": 0.05},
     # not smaller: on maps of 1 x 1, PyTorch's bf16 training on a CPU does not repeat itself and may give NaN
     "accuracy": {"resolution": 32, "epochs": 1, "seeds": 1, "subset": 64, "batch": 32},
+    "dense": {"memory": False},
+    "detection": {"size": 32, "steps": 2, "batch": 2, "test_images": 4, "seeds": 1},
+    "segmentation": {"size": 32, "steps": 2, "batch": 2, "test_images": 4, "seeds": 1},
 }
 OWN = '''
 from torch import nn
@@ -74,6 +77,7 @@ def shrunk(data: dict[str, Any]) -> dict[str, Any]:
         data["layouts"] = layouts = {name: layouts[name] for name in kept}
         if baseline and baseline not in layouts:
             data["report"]["baseline"] = kept[-1]
+    data["measure"].pop("imagenet", None)  # needs ImageNet; tests/runners/imagenet runs it on a small folder
     for kind, options in data["measure"].items():
         resolutions = len(options.get("resolutions", ()))
         options |= copy.deepcopy(SMALL[kind])

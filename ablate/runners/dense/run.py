@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -77,7 +77,7 @@ def classifier_weights(
         raise AblateError(f"{condition.dataset} {reason}: dense models start from a classifier of RGB images")
     trained: list[nn.Module] = []
     train(
-        lambda: network_for(layout, dataset),
+        lambda: network_for(cast(Any, layout), dataset),
         dataset,
         condition,
         on_step,

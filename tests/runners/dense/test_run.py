@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from ablate.data.dense import load_dense
+from ablate.data.dense.samples import IGNORED
 from ablate.dense import RetinaNetModel, build_pyramid
 from ablate.errors import AblateError
 from ablate.layout.layout import Layout
@@ -21,6 +22,7 @@ from ablate.model import build
 from ablate.runners.dense.detection import Detector
 from ablate.runners.dense.run import run_dense
 from ablate.runners.dense.schedules import schedule_of
+from ablate.runners.dense.segmentation import class_weights
 from ablate.runners.dense.training import for_dataset
 from ablate.runners.dense.weights import load_backbone, read_weights
 from ablate.runners.diverged import Diverged
@@ -154,3 +156,11 @@ def test_short_on_files_has_sizes() -> None:
     how = schedule_of(SegmentationCondition())
     assert for_dataset(how, data) == how
     assert for_dataset(how, replace(data, size=None)).crop == 256
+
+
+def test_weights_of_classes_follow_their_share() -> None:
+    labels = torch.tensor([[0] * 9 + [2, IGNORED, IGNORED]])
+    weights = class_weights(labels, 4, 0.5)
+    assert weights.tolist() == pytest.approx([0.9**-0.5, 0, 0.1**-0.5, 0])
+    assert class_weights(labels, 4, 0.0)[[0, 2]].tolist() == [1, 1]
+    assert class_weights(torch.full((1, 4), IGNORED), 4, 0.5).tolist() == [0] * 4
