@@ -103,3 +103,15 @@ def test_it_is_exported_for_any_batch_and_size() -> None:
     program = torch.export.export(made, (x,), dynamic_shapes=(shapes,))
     other = torch.randn(3, 3, 48, 80)
     torch.testing.assert_close(program.module()(other), made(other), rtol=1e-4, atol=1e-5)
+
+
+def test_weights_that_cannot_be_had_are_an_error_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*args: object, **options: object) -> None:
+        raise OSError("cannot find the file locally\nand the network is out of reach")
+
+    monkeypatch.setattr("timm.models._builder.load_pretrained", offline)
+    with pytest.raises(AblateError) as caught:
+        Layout("timm:resnet18").build(pretrained=True)
+    assert str(caught.value) == ("the weights of 'resnet18' cannot be loaded: cannot find the file locally")
+    with pytest.raises(AblateError, match="timm has no weights for 'coatnet_0_224'"):
+        Layout("timm:coatnet_0_224").build(pretrained=True)

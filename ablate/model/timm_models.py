@@ -32,8 +32,10 @@ def build_timm(
     resized = own is not None and size is not None and size != own
     if resized:
         options["img_size"] = size
+    if pretrained:
+        return _with_weights(name, channels, options)
     try:
-        model: nn.Module = timm.create_model(name, pretrained=pretrained, in_chans=channels, **options)
+        model: nn.Module = timm.create_model(name, in_chans=channels, **options)
     except (AssertionError, RuntimeError, TypeError, ValueError) as error:
         if not resized or own is None or size is None:
             raise AblateError(f"timm cannot build {name}: {error}") from error
@@ -42,6 +44,24 @@ def build_timm(
             f"{name} is made for {own[0]} x {own[1]} px, and timm cannot build it for {size[0]} x {size[1]}: "
             f"{reason}"
         ) from error
+    return model
+
+
+def _with_weights(name: str, channels: int, options: dict[str, Any]) -> nn.Module:
+    """timm's model with its weights, which it looks for among the downloaded ones, then on the network.
+
+    Raises `AblateError` in one line when there are none, or none can be had.
+    """
+    import timm
+
+    settings = timm.models.get_pretrained_cfg(name, allow_unregistered=False)
+    if settings is None or not settings.has_weights:
+        raise AblateError(f"timm has no weights for {name!r}")
+    try:
+        model: nn.Module = timm.create_model(name, pretrained=True, in_chans=channels, **options)
+    except Exception as error:  # of the hub's client, of the network below it, or of timm
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise AblateError(f"the weights of {name!r} cannot be loaded: {reason}") from error
     return model
 
 
