@@ -84,9 +84,7 @@ def cost(
 
         tables = [
             run_audit(
-                lambda: described.build(
-                    sizes["classes"], sizes["channels"], resolution=sizes["resolution"]
-                ),
+                lambda: described.build(sizes["classes"], sizes["channels"], resolution=sizes["resolution"]),
                 sizes["resolution"],
                 channels=sizes["channels"],
                 mode=mode,

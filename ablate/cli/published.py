@@ -42,7 +42,7 @@ def audit_timm(
     import sys
 
     from ablate.cli.print_published import print_rows, row_json
-    from ablate.cli.terminal import StudyProgress
+    from ablate.cli.watch import StudyProgress
     from ablate.published.audit import STORE, audit_record, chosen, write_counts, write_csv
     from ablate.published.page import page
     from ablate.published.recount import Store

@@ -20,9 +20,12 @@ def _help(text: str, name: str, default: int) -> str:
 
 
 InputResolution = Annotated[
-    int | None, typer.Option(min=1, max=16384, help=_help("Height and width of the input in pixels", "resolution", 224))
+    int | None,
+    typer.Option(min=1, max=16384, help=_help("Height and width of the input in pixels", "resolution", 224)),
 ]
-InputChannels = Annotated[int | None, typer.Option(min=1, max=4096, help=_help("Channels of the input", "channels", 3))]
+InputChannels = Annotated[
+    int | None, typer.Option(min=1, max=4096, help=_help("Channels of the input", "channels", 3))
+]
 InputClasses = Annotated[
     int | None, typer.Option(min=1, max=65536, help=_help("Outputs of the classifier", "classes", 1000))
 ]

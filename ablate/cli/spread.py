@@ -39,7 +39,8 @@ def variance(
 
     Example: `ablate variance ablation --layout hybrid --runs 8`
     """
-    from ablate.cli.terminal import StudyProgress, print_table
+    from ablate.cli.terminal import print_table
+    from ablate.cli.watch import StudyProgress
     from ablate.run.executors.base import Setup, make_executor
     from ablate.run.spread import variance_of
     from ablate.study.load import load_study
@@ -77,7 +78,7 @@ def rank(
 
     Example: `ablate rank alternate-vs-graft --long 5`
     """
-    from ablate.cli.terminal import StudyProgress
+    from ablate.cli.watch import StudyProgress
     from ablate.run.executors.base import Setup, make_executor
     from ablate.run.spread import rank_of
     from ablate.study.load import load_study

@@ -10,7 +10,8 @@ from pydantic import Field, PrivateAttr, Strict, StrictBool, model_validator
 
 from ablate.dotted import load
 from ablate.layout.settings import Count, Model, Positive
-from ablate.measurements.accuracy import Accuracy, AccuracyCondition, OnImages
+from ablate.measurements.accuracy import Accuracy, AccuracyCondition
+from ablate.measurements.accuracy_protocol import OnImages
 from ablate.measurements.auto_seeds import MOST_SEEDS
 from ablate.measurements.fields import Device, Pixels, Precision, Text
 from ablate.measurements.values import Values

@@ -10,11 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from ablate.dotted import load
 from ablate.layout.settings import Count
-from ablate.measurements.accuracy import (
-    AccuracyCondition,
-    AccuracyProtocol,
-    AccuracyValues,
-)
+from ablate.measurements.accuracy import AccuracyCondition, AccuracyValues
+from ablate.measurements.accuracy_protocol import AccuracyProtocol
 from ablate.measurements.auto_seeds import MOST_SEEDS
 from ablate.measurements.base import Measurement, Scope
 from ablate.measurements.fields import Text, as_list, distinct

@@ -10,7 +10,8 @@ from pydantic import Field, StrictBool
 
 from ablate.dotted import load
 from ablate.layout.settings import Count
-from ablate.measurements.accuracy import AccuracyCondition, OnImages
+from ablate.measurements.accuracy import AccuracyCondition
+from ablate.measurements.accuracy_protocol import OnImages
 from ablate.measurements.auto_seeds import MOST_SEEDS
 from ablate.measurements.base import Measurement, Scope
 from ablate.measurements.register import register

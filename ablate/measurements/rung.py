@@ -1,11 +1,12 @@
-"""`rung`: accuracy on the way, of a training that can go on from there. A search asks for it, no study file does."""
+"""`rung`: accuracy on the way, of a training that can go on from there. For searches."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
 from ablate.layout.settings import Model
-from ablate.measurements.accuracy import ACCURACY, Accuracy, AccuracyCondition, AccuracyValues, Count64
+from ablate.measurements.accuracy import ACCURACY, Accuracy, AccuracyCondition, AccuracyValues
+from ablate.measurements.accuracy_protocol import Count64
 from ablate.measurements.base import Measurement, Scope
 from ablate.measurements.register import register
 from ablate.quantities import Quantity

@@ -12,7 +12,8 @@ from pydantic import Field
 
 from ablate.dotted import load
 from ablate.layout.settings import Count
-from ablate.measurements.accuracy import AccuracyValues, OnImages
+from ablate.measurements.accuracy import AccuracyValues
+from ablate.measurements.accuracy_protocol import OnImages
 from ablate.measurements.base import Measurement, Scope
 from ablate.measurements.register import register
 from ablate.quantities import Quantity

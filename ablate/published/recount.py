@@ -97,7 +97,7 @@ def _recount(form: Form) -> Recount:
 
     options = {} if form.classes is None else {"num_classes": form.classes}
     device = "cpu" if form.merged else "meta"  # merging computes with the weights
-    from timm.layers import set_fused_attn, use_fused_attn
+    from timm.layers.config import set_fused_attn, use_fused_attn
 
     fused = bool(use_fused_attn())
     set_fused_attn(fused and not form.unfused)

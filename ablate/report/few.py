@@ -35,7 +35,7 @@ def few_layouts(results: Results) -> tuple[Results, str]:
     if known:
         by = f"by {_quantity(results).label.lower()}"
     note = (
-        f"The figures show {len(chosen)} of {plural(len(results.layouts), 'layout')}: the baseline, the first "
+        f"The figures show {len(chosen)} of {plural(len(results.layouts), 'layout')}: the baseline, first "
         f"and the last {by}."
     )
     return results.of_layouts(chosen), note

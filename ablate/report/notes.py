@@ -74,7 +74,7 @@ def resolvable_note(results: Results) -> str | None:
         f"{plural(seeds, 'seed')} with this spread of paired differences resolve "
         f"{significant(points, 2)} points in top-1 in four of five studies "
         f"({plural(comparisons, 'comparison')}, Holm). Better and worse: the paired t test at 5 % after "
-        "Holm's correction; equivalent: the 90 % interval lies within the declared margin; not resolved: neither."
+        "Holm's correction; equivalent: 90 % interval within the declared margin; not resolved: neither."
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ablate.errors import AblateError, did_you_mean
 from ablate.layout.settings import Model
-from ablate.measurements.accuracy import OnImages
+from ablate.measurements.accuracy_protocol import OnImages
 from ablate.measurements.register import quantity
 from ablate.measurements.variance import COMPONENTS, Variance
 from ablate.run.execute import StudyWatch, run_study, unwatched

@@ -14,7 +14,8 @@ from ablate.data.dataset import Dataset
 from ablate.data.shifts import named_shift, shifted_test
 from ablate.data.splits import DrawnSplit
 from ablate.errors import AblateError
-from ablate.measurements.accuracy import AccuracyCondition, AccuracyProtocol, AccuracyValues, Candidate
+from ablate.measurements.accuracy import AccuracyCondition, AccuracyValues, Candidate
+from ablate.measurements.accuracy_protocol import AccuracyProtocol
 from ablate.measurements.base import Progress, Task
 from ablate.runners.accuracy_checkpoint import Checkpoint
 from ablate.runners.accuracy_guard import IMAGES, guard

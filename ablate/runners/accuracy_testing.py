@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ablate.data.dataset import Dataset
 from ablate.data.splits import IGNORED
-from ablate.measurements.accuracy import AccuracyProtocol
+from ablate.measurements.accuracy_protocol import AccuracyProtocol
 from ablate.runners import device as devices
 from ablate.runners.attention import training_kernels
 from ablate.runners.diverged import Diverged

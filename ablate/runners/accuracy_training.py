@@ -17,7 +17,7 @@ from ablate.data.augment import Augmentation, augment, augmentation_for
 from ablate.data.dataset import Dataset
 from ablate.data.splits import IGNORED, DrawnSplit, Split, TensorSplit, draws
 from ablate.errors import AblateError
-from ablate.measurements.accuracy import AccuracyProtocol
+from ablate.measurements.accuracy_protocol import AccuracyProtocol
 from ablate.runners import device as devices
 from ablate.runners.accuracy_checkpoint import Checkpoint
 from ablate.runners.accuracy_testing import Judge
@@ -61,7 +61,7 @@ class Training:
             self._restore(saved)
 
     def fit(self, on_step: OnStep | None = None, *, stop: int | None = None) -> float:
-        """All steps that are left, or those up to `stop`, of which a checkpoint is then kept; the mean loss of
+        """The steps that are left, or those up to `stop`, then kept as a checkpoint; the mean loss of
         the last tenth of the steps. Raises `Diverged`."""
         every = max(1, self.steps // POINTS)
         tests = self._test_steps()

@@ -17,7 +17,7 @@ from ablate.data import load
 from ablate.data.dataset import Dataset
 from ablate.data.splits import DrawnSplit
 from ablate.errors import AblateError
-from ablate.measurements.accuracy import AccuracyProtocol
+from ablate.measurements.accuracy_protocol import AccuracyProtocol
 from ablate.measurements.base import Progress, Task
 from ablate.measurements.receptive_field import (
     ReceptiveFieldCondition,

@@ -53,9 +53,7 @@ def network_for(layout: Layout, dataset: Dataset) -> nn.Module:
     if not dataset.per_token:
         return layout.build(classes, dataset.channels, resolution=dataset.resolution)
     shape = dataset.test.labels.shape  # (N, h, w) or (N, questions, h, w)
-    backbone = layout.build(
-        classes, dataset.channels, features_only=True, resolution=dataset.resolution
-    )
+    backbone = layout.build(classes, dataset.channels, features_only=True, resolution=dataset.resolution)
     stages: Any = backbone.feature_info
     grid = (shape[-2], shape[-1])
     return TokenClassifier(

@@ -77,10 +77,10 @@ def trial_records(trials: Iterable[FrozenTrial], layouts: Mapping[str, Layout]) 
 def _definition(layout: Layout, trial: FrozenTrial) -> str:
     """The pattern, and what else was chosen for the layout as a whole."""
     chosen = {
-        "ffn": str(layout.ffn),
-        "stem": str(layout.stem),
-        "downsample": str(layout.downsample),
-        "norm": str(layout.norm),
+        "ffn": str(layout.settings.ffn),
+        "stem": str(layout.settings.stem),
+        "downsample": str(layout.settings.downsample),
+        "norm": str(layout.settings.norm),
         "mlp_ratio": str(trial.params.get("mlp_ratio", "")),
         "head_dim": str(trial.params.get("head_dim", "")),
     }

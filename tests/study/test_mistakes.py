@@ -179,8 +179,10 @@ SECTIONS = {
         "2:77: expected a pattern of one stage",
     ],
     "search: {objectives: [minimize macs], space: {depths: [[1], [1, 2, 3]]}}": [
-        "2:56: expected two numbers, the least and the greatest depth, got 1; a step is written as '1..6 step 2'",
-        "2:61: expected two numbers, the least and the greatest depth, got 3; a step is written as '1..6 step 2'",
+        "2:56: expected two numbers, the least and the greatest depth, got 1; "
+        "a step is written as '1..6 step 2'",
+        "2:61: expected two numbers, the least and the greatest depth, got 3; "
+        "a step is written as '1..6 step 2'",
     ],
     "search: {objectives: [minimize macs], space: {patterns: 3}}": ["2:57: expected a list, got 3"],
     "blocks: [none.py]": ["2:10: there is no file 'none.py'"],
