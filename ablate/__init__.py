@@ -6,7 +6,7 @@ from ablate.dotted import load
 from ablate.layout import Layout, Network, TimmModel
 from ablate.study import Study, load_study
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Layout", "Network", "Study", "TimmModel", "__version__", "load_results", "load_study"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Annotated, Any, Literal
@@ -82,11 +82,7 @@ class AccuracyValues(Values):
     @property
     def tuning_edge(self) -> Literal["low", "high"] | None:
         """Where the chosen learning rate ends the grid, so that a better one may lie beyond; else None."""
-        grid = [candidate.lr for candidate in self.tuning]
-        chosen = self.recipe.get("lr")
-        if len(set(grid)) < 2 or chosen not in (min(grid), max(grid)):
-            return None
-        return "low" if chosen == min(grid) else "high"
+        return edge([candidate.lr for candidate in self.tuning], self.recipe.get("lr"))
 
     @property
     def images_per_core_s(self) -> float | None:
@@ -100,6 +96,13 @@ class AccuracyValues(Values):
         if shape is None or texture is None or shape + texture == 0:
             return None
         return 100 * shape / (shape + texture)
+
+
+def edge(grid: Sequence[float], chosen: float | None) -> Literal["low", "high"] | None:
+    """Whether a choice is the lowest or the highest of a grid of two values at least."""
+    if len(set(grid)) < 2 or chosen not in (min(grid), max(grid)):
+        return None
+    return "low" if chosen == min(grid) else "high"
 
 
 def _conditions(settings: Accuracy, scope: Scope) -> Iterator[AccuracyCondition]:
