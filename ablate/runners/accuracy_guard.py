@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ablate.errors import AblateError
 from ablate.runners import device as devices
 from ablate.runners.attention import training_kernels
+from ablate.runners.diverged import Diverged
 
 TOLERANCE = 0.1
 """Error of a layout's first logits in bfloat16 that is always accepted: bfloat16 rounds by 0.4 %, layouts of
@@ -39,9 +40,12 @@ def precision_error(model: nn.Module, pixels: Tensor, device: torch.device) -> P
     """Errors on one batch of the network's input, of which the first 16 images are used.
 
     Copies of the model are judged, in the mode that it is in, with the same random numbers every time.
+    Raises `Diverged` when its outputs in float32 are not finite.
     """
     sample = pixels[:IMAGES]
     exact = _logits(model, sample, "fp32", device)
+    if not exact.isfinite().all():
+        raise Diverged("the first outputs are not finite, in fp32 either,", 0)
     half = _logits(model, sample, "bf16", device)
     rounded = copy.deepcopy(model)
     with torch.no_grad():

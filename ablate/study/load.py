@@ -209,7 +209,9 @@ class _Loader:
         measure: Model = self.validated("measure", model, model())
         wrong = {mistake.path[1] for mistake in self.mistakes[before:] if len(mistake.path) > 1}
         if wrong and isinstance(given, dict):  # what is well formed is still looked at
-            measure = model.model_validate({key: given[key] for key in given if key not in wrong})
+            measure = model.model_validate(
+                {key: given[key] for key in model.model_fields if key in given and key not in wrong}
+            )
         return measure
 
     def valid_part(self, key: str) -> dict[str, Any]:

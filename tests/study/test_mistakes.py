@@ -146,7 +146,8 @@ SECTIONS = {
         "2:17: unknown unit '%' in '1%'; known: k, K, M, G, T, B, kB, KB, MB, GB, TB, KiB, MiB, GiB, TiB, kiB"
     ],
     "measure: {speed: {}}": [
-        "2:11: unknown key 'speed'; known: complexity, scaling, audit, memory, throughput, accuracy",
+        "2:11: unknown key 'speed'; known: complexity, scaling, audit, memory, throughput, accuracy, "
+        "dense, imagenet, detection, diagnostics, receptive_field, segmentation",
     ],
     "measure: {complexity: {resolutions: [224, 0]}}": ["2:43: expected at least 1, got 0"],
     "measure: {complexity: {resolutions: [8, 8]}}": ["2:37: 8 is given twice"],

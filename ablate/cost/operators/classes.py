@@ -7,6 +7,7 @@ blocks can be compared by what they move out of the matrix products:
 | --- | --- |
 | view, allocation, copy, permutation, random numbers | 0 |
 | pointwise (add, multiply, exp, GELU, comparison, dropout, quantisation) | 1 per output element |
+| pointwise on complex numbers | 6 per product of two, else 2 |
 | reduction, scan, sort, loss | 1 per input element |
 | all others | the prices of `ablate.cost.operators.prices`: pooling, interpolation, softmax, norms, Fourier |
 
@@ -107,7 +108,7 @@ def elementwise(op: OpOverload, out: Any, args: tuple[Any, ...], kwargs: dict[st
     """Element-wise operations of one call, by the price list above; 0 for other operators."""
     work = classify(op)
     if work is Work.POINTWISE:
-        return sum(elements(tensor) for tensor in tensors(out))
+        return sum(elements(tensor) * _per_element(op, tensor) for tensor in tensors(out))
     if work is Work.REDUCTION:
         return max((elements(tensor) for tensor in tensors(args)), default=0)
     if work is Work.PRICED:
@@ -116,6 +117,12 @@ def elementwise(op: OpOverload, out: Any, args: tuple[Any, ...], kwargs: dict[st
     if name.startswith(("_scaled_dot_product_", "flex_attention")):
         return _attention(name, args, kwargs)
     return 0
+
+
+def _per_element(op: OpOverload, out: torch.Tensor) -> int:
+    if not out.is_complex():
+        return 1
+    return 6 if op.overloadpacket.__name__ in ("mul", "mul_") else 2
 
 
 def _attention(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
