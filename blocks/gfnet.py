@@ -15,11 +15,11 @@ from blocks.sizes import positive
 class GlobalFilter(nn.Module):
     """Global filter (GFNet, Rao et al., 2021, arXiv 2107.00645): transform, learned product, and back.
 
-    The filter has one complex number a channel and frequency of a map of H x W, H (W // 2 + 1) C in all: of
-    the maps that it is built for, as GFNet's, or of `size` x `size`; built by itself it is for 14 x 14. A map
-    of another size asks for other frequencies: they are interpolated linearly between the learned ones, at
-    equal cycles a pixel, so that the filter stays the same convolution in pixels. The transforms run in
-    float32 at least.
+    The filter has one complex number a channel and frequency of a `size` x `size` map, size (size // 2 + 1) C
+    in all, at every resolution: parameters do not depend on it. GFNet has the size of its maps (14 at stride
+    16). A map of another size asks for other frequencies: they are interpolated linearly between the learned
+    ones, at equal cycles a pixel, so that the filter stays the same convolution in pixels. The transforms run
+    in float32 at least.
     MACs: none; a Fourier transform is element-wise work, 5NC log2 N operations in both directions, and the
     product about 3NC.
     """
@@ -27,14 +27,11 @@ class GlobalFilter(nn.Module):
     family: ClassVar[str] = "spectral"
     caveat: ClassVar[str] = "written from the paper's equations; no published code was compared"
 
-    def __init__(self, dim: int, resolution: tuple[int, int] | None = None, *, size: int | None = None):
+    def __init__(self, dim: int, *, size: int = 14):
         super().__init__()
-        height, width = resolution or (14, 14)
-        if size is not None:
-            height = width = positive("size", size)
-        self.size = (height, width)
+        self.size = positive("size", size)
         # rows of all frequencies, columns of the half that a real signal has, real and imaginary part
-        self.filter = nn.Parameter(torch.randn(height, width // 2 + 1, dim, 2) * 0.02)
+        self.filter = nn.Parameter(torch.randn(size, size // 2 + 1, dim, 2) * 0.02)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, C, H, W)` -> `(B, C, H, W)`."""
@@ -50,10 +47,10 @@ class GlobalFilter(nn.Module):
     def _filter(self, H: int, W: int) -> Tensor:
         """The filter of a map of this size, `(H, W // 2 + 1, C, 2)`."""
         filter_: Tensor = self.filter
-        if self.size[0] != H:
-            filter_ = _interpolate(filter_, 0, H, H, self.size[0])
-        if self.size[1] != W:
-            filter_ = _interpolate(filter_, 1, W // 2 + 1, W, self.size[1])
+        if self.size != H:
+            filter_ = _interpolate(filter_, 0, H, H, self.size)
+        if self.size != W:
+            filter_ = _interpolate(filter_, 1, W // 2 + 1, W, self.size)
         return filter_.contiguous()
 
     @staticmethod

@@ -25,6 +25,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "throughput": {"resolutions": [32], "batch": 1, "processes": 2, "rounds": 1, "seconds": 0.05},
     # not smaller: on maps of 1 x 1, PyTorch's bf16 training on a CPU does not repeat itself and may give NaN
     "accuracy": {"resolution": 32, "epochs": 1, "seeds": 1, "subset": 64, "batch": 32},
+    "diagnostics": {"images": 64, "batch": 32, "seeds": 1, "tasks": ["recall(test_images=32)"]},
+    "receptive_field": {"images": 64, "batch": 32, "seeds": 1, "probes": 4},
     "dense": {"memory": False},
     "detection": {"size": 32, "steps": 2, "batch": 2, "test_images": 4, "seeds": 1},
     "segmentation": {"size": 32, "steps": 2, "batch": 2, "test_images": 4, "seeds": 1},
@@ -77,10 +79,17 @@ def shrunk(data: dict[str, Any]) -> dict[str, Any]:
         data["layouts"] = layouts = {name: layouts[name] for name in kept}
         if baseline and baseline not in layouts:
             data["report"]["baseline"] = kept[-1]
+    data.pop("expect", None)  # what is said of the layouts and sizes that are left out
+    data["claims"] = {sentence: [] for sentence in data.get("claims", {})}
+    if "ablation" in data:
+        alone = data["ablation"]["alone"]
+        data["ablation"] = {**alone, "changes": dict(list(alone["changes"].items())[:2])}
+    if "ladder" in data:
+        data["ladder"]["scales"] = [0.5, 1]
     data["measure"].pop("imagenet", None)  # needs ImageNet; tests/runners/imagenet runs it on a small folder
     for kind, options in data["measure"].items():
         resolutions = len(options.get("resolutions", ()))
-        options |= copy.deepcopy(SMALL[kind])
+        options |= copy.deepcopy(SMALL.get(kind, {}))
         if kind == "complexity":
             del options["resolutions"][resolutions:]
         if "modes" in options:

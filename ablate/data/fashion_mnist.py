@@ -9,13 +9,13 @@ import gzip
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ablate.data.register import Request, dataset
 from ablate.data.summary import Summary
 from ablate.errors import AblateError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ablate.data.dataset import Splits
 
 CLASSES = (
@@ -107,6 +107,8 @@ def read_idx(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     The format: two zero bytes, the type (8 is unsigned byte), the number of axes, each axis as a big-endian
     32-bit integer, then the bytes. Raises `AblateError` for anything else.
     """
+    import numpy as np
+
     file = existing(path)
     if file is None:
         raise AblateError(f"{path}: no such file")

@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 
-from ablate import Layout
 from ablate.cost import count
 from blocks.gfnet import GlobalFilter
 
@@ -103,15 +102,3 @@ def test_summary_and_bad_size():
     assert GlobalFilter.summary_size(24, 3, 63, size=7) == 63 * 24
     with pytest.raises(ValueError, match="size must be at least 1, got 0"):
         GlobalFilter(8, size=0)
-
-
-def test_the_filter_has_the_size_of_the_maps_it_is_built_for():
-    model = Layout("gfnet", widths=[4, 8], depths=[1, 1]).build(10, resolution=(64, 48))
-    filters = [stage["block1"].mixer.filter for stage in model.stages]
-    assert [tuple(f.shape) for f in filters] == [(16, 7, 4, 2), (8, 4, 8, 2)]
-    assert model(torch.randn(1, 3, 32, 32)).shape == (1, 10)  # other sizes interpolate
-    fixed = Layout("gfnet(size=5)", widths=[4], depths=[1]).build(10, resolution=64)
-    assert tuple(fixed.stages[0]["block1"].mixer.filter.shape) == (5, 3, 4, 2)
-    block = GlobalFilter(3, (6, 9)).double()
-    x = torch.randn(2, 3, 6, 9, dtype=torch.float64)
-    torch.testing.assert_close(block(x), circular(x, torch.view_as_complex(block.filter)))

@@ -51,7 +51,7 @@ def test_a_block_that_looks_at_values() -> None:
     for kernel in ("fused", "math"):
         for peak in ("inference_peak", "saved_activations", "training_peak"):
             assert 0 <= looks["memory"][kernel][peak] - plain["memory"][kernel][peak] <= 64
-    assert {cost.ran_on for _, cost, _ in costs[0].source} == {"meta", "cpu"}
+    assert {link.cost.ran_on for link in costs[0].source.links} == {"meta", "cpu"}
     forget()
 
 

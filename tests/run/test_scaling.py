@@ -155,7 +155,7 @@ def test_a_peak_that_cannot_be_measured_fails_the_cells(
         run_study(study, ledger, executor)
         rows = [record for record in ledger.records() if record.kind == "scaling"]
         assert {record.status for record in rows} == {"crashed"}
-        assert {record.reason for record in rows} == {"peak could not be measured: killed"}
+        assert {record.reason for record in rows} == {"machine peak could not be measured: killed"}
         assert ledger.read(MachineFact) is None
     assert sum(job.runner == "ablate.runners.peak:run" for job in executor.jobs) == 1
 

@@ -99,7 +99,7 @@ def test_arguments_and_parts_are_chosen_where_they_are_taken() -> None:
         stem="overlap(stride=2)", ffn="mlp", mlp_ratio=[4, 8], head_dim=8,
     )  # fmt: skip
     assert layout == same  # what a pattern writes itself stays; the mlp takes no kernel
-    assert str(made.layout({**params, "ffn": "conv"}).ffn) == "conv(kernel=5)"
+    assert str(made.layout({**params, "ffn": "conv"}).settings.ffn) == "conv(kernel=5)"
 
 
 def test_arguments_of_the_blocks_of_a_layout() -> None:

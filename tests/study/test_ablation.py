@@ -117,7 +117,7 @@ def test_designs_make_their_rows():
     assert "cannot tell apart" in half.warnings[0].message
     combined = made(three, "full").derived["hybrid/no-attention+plain-ffn+thin"]
     assert str(combined) == "conv conv(expand=2)"
-    assert str(combined.ffn) == "mlp"
+    assert str(combined.settings.ffn) == "mlp"
     assert combined.widths == (48, 64, 96, 128)
 
 
@@ -183,7 +183,6 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "exclude": ({"a": CHANGES["no-attention"], "b": {"arguments": {"key_only": {"gate": "global"}}}}, "full"),
     "few": ({"a": CHANGES["thin"], "b": CHANGES["plain-ffn"]}, "half"),
     "many": ({f"c{i}": {"set": {"head_dim": 4 + i}} for i in range(8)}, "full"),
-    "whole stage": ({"a": {"set": {"ffn": "mlp"}}}, "stages"),
     "timm": ({"a": CHANGES["thin"]}, "leave-one-out", "swin"),
     "name": ({"a/b": CHANGES["thin"]},),
 }
@@ -244,9 +243,6 @@ SAID = {
             ("design",),
             None,
         )
-    ],
-    "whole stage": [
-        ("'ffn' is the same in all stages; it cannot change in some", ("changes", "a", "set", "ffn"), None)
     ],
     "timm": [
         (
