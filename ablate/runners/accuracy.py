@@ -136,7 +136,7 @@ def _judged(training: Training, train_loss: float, shifts: Mapping[str, Dataset]
         images_per_s=seen / training.seconds,
         curve=training.curve,
         test_images=len(judge.dataset.test),
-        recipe=asdict(training.how),
+        recipe={**asdict(training.how), "betas": list(training.how.betas)},
         augmentation=asdict(training.augmentation),
         balanced=scores.balanced,
         recall=scores.recall,

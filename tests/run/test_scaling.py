@@ -143,7 +143,7 @@ def test_a_peak_that_is_known_is_not_measured_again(
     run_study(other, ledger, executor)
     scaling = [job for job in executor.jobs if job.kind == "scaling"]
     assert scaling
-    assert all(job.facts["peak"]["macs_per_second"] > 0 for job in scaling)
+    assert all(job.facts["machine_peak"]["macs_per_second"] > 0 for job in scaling)
     assert not [job for job in executor.jobs if job.runner == "ablate.runners.peak:run"]
 
 

@@ -158,7 +158,7 @@ def test_a_killed_run_goes_on_with_the_same_result(digits: Dataset, tmp_path: Pa
     # another run does not go on from this one's state
     with pytest.raises(Killed):
         train(small, digits, protocol, kill, checkpoint=folder)
-    other = protocol.but(seed=1, epochs=0.1)
+    other = protocol.but(seed=1, epochs=0.1, lr=0.001)
     assert train(small, digits, other, checkpoint=folder).continued == 0
 
 

@@ -106,7 +106,8 @@ def test_one_that_fails_leaves_the_others(fail_at: int):
     models = {"a": Recorder("a", calls), "b": Recorder("b", calls, fail_at), "c": Recorder("c", calls)}
     samples = measure_process(models, condition(rounds=3), time_block=counted)
     assert samples.names == ["a", "c"]
-    assert samples.failed["b"].startswith("oom: OutOfMemoryError: CUDA out of memory")
+    assert samples.failed["b"].status == "oom"
+    assert samples.failed["b"].reason.startswith("OutOfMemoryError: CUDA out of memory")
     assert calls.count("a") == 5 + 3 * 16
     assert list(combine([samples, samples], baseline="a")) == ["a", "c"]
 
