@@ -91,7 +91,11 @@ def shrunk(data: dict[str, Any]) -> dict[str, Any]:
     data["measure"].pop("imagenet", None)  # needs ImageNet; tests/runners/imagenet runs it on a small folder
     for kind, options in data["measure"].items():
         resolutions = len(options.get("resolutions", ()))
+        if kind == "accuracy":
+            options.pop("images", None)  # the budget is in epochs
         options |= copy.deepcopy(SMALL.get(kind, {}))
+        if options.get("judge") == "validation":
+            options["subset"] = 128  # a tenth is kept
         if kind == "complexity":
             del options["resolutions"][max(1, resolutions) :]
         if "modes" in options:
