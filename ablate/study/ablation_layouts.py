@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from ablate.errors import Mistake, did_you_mean
-from ablate.layout.layout import Layout
+from ablate.layout.layout import Layout, find_mistakes
 from ablate.layout.network import Network
-from ablate.layout.resolve import resolve
 from ablate.layout.settings import plain_mistakes
 from ablate.study.ablation import AblationSettings, Change, DesignName, read_settings
 from ablate.study.ablation_apply import (
@@ -206,7 +205,7 @@ class _Maker:
         last, change = made[-1], changes[made[-1]]
         try:
             settings = apply_changes(self.base, list(changes.values()), self.layouts)
-            mistakes = resolve(settings, check=self.check).mistakes
+            mistakes = find_mistakes(settings, check=self.check)
         except ValidationError as error:
             mistakes = plain_mistakes(error)
         if not mistakes:

@@ -82,7 +82,7 @@ def test_arguments_reach_parts_and_spelled_stages():
     assert settings(outcome, "spelled/x") == {"layout": "conv", "widths": (32,) * 4, "depths": (2, 4, 1, 1)}
     outcome = made({"x": {"layout": "spelled"}, "y": {"layout": "timm:resnet18"}}, base="hybrid")
     assert outcome.derived["hybrid/x"] == SPELLED
-    assert settings(outcome, "hybrid/y") == {"layout": "timm:resnet18"}
+    assert outcome.derived["hybrid/y"].text == "timm:resnet18"
     base = {"a": Layout("conv(expand=2) conv(expand=3)", name="a")}
     value = {"base": "a", "changes": {"x": {"replace": {"conv(expand=3)": "pool"}}}}
     assert str(make_ablations(value, base).derived["a/x"]) == "conv(expand=2) pool"
