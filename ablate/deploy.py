@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._pytree import tree_leaves
 
-from ablate.errors import AblateError
+from ablate.errors import AblateError, first_line
 from ablate.wiring import links
 from blocks.fold import fold_after, fold_before
 from blocks.patches import PatchConv
@@ -150,7 +150,7 @@ def _run(module: nn.Module, example: Tensor) -> list[Tensor]:
         with torch.no_grad():
             return [leaf for leaf in tree_leaves(module(example)) if isinstance(leaf, Tensor)]
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = first_line(error)
         raise AblateError(
             f"{type(module).__name__} cannot process a {size} image: {reason}; "
             "give `image` (channels, height, width)"

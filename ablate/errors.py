@@ -88,3 +88,8 @@ class Mistake:
         before = text[: self.offset]
         line, column = before.count("\n") + 1, self.offset - (before.rfind("\n") + 1) + 1
         return Problem(self.message, name, line, column, text.split("\n")[line - 1])
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception says in its first line; its type's name where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

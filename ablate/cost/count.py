@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -22,9 +22,12 @@ from ablate.cost.operators.quantised import packed_parameters
 from ablate.cost.operators.replica import stand_in
 from ablate.cost.operators.script import unseen_operators
 from ablate.cost.operators.within import tensors_within
-from ablate.errors import AblateError
+from ablate.errors import AblateError, first_line
 
 __all__ = ["Count", "CountingMode", "NoEndError", "Tally", "count", "run_pass"]
+
+
+T = TypeVar("T")
 
 
 class NoEndError(AblateError):
@@ -121,25 +124,45 @@ def count(
     """
     module = unwrapped(module)
     call = Call.of(inputs, (batch, channels, *image_size(resolution)))
-    without_data = any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers()))
+    try:
+        return on_twin(
+            module, lambda twin, device, dtype: _count(twin, device, call, dtype, training, kernel)
+        )
+    except NoEndError:
+        raise
+    except Exception as refused:  # a user's module raises what it likes
+        hint = ""
+        if _without_data(module) and _wants_data(refused):
+            hint = " (a module that needs real data is counted when it is built on the CPU)"
+        where = " without data" if hint else ""
+        raise AblateError(
+            f"{type(module).__name__} cannot process {call.text}{where}: {first_line(refused)}{hint}"
+        ) from refused
+
+
+def on_twin(module: nn.Module, work: Callable[[nn.Module, str, torch.dtype], T]) -> T:
+    """What `work` gives of a stand-in for the module, its device and a type of images.
+
+    On `meta` first, then on the CPU where the module has its data, with each type that images may have; the
+    module is left as it is. Raises `NoEndError` at once, else the first refusal on the last device.
+    """
     refused: Exception | None = None
-    for device in ("meta",) if without_data else ("meta", "cpu"):
+    for device in ("meta",) if _without_data(module) else ("meta", "cpu"):
         refused = None
         for dtype in image_dtypes(module):
             try:
                 with as_before(), stand_in(module, device) as twin:
-                    return _count(twin, device, call, dtype, training, kernel)
+                    return work(twin, device, dtype)
             except NoEndError:
                 raise
             except Exception as error:  # a user's module raises what it likes
                 refused = refused or error
-    hint = ""
-    if without_data and _wants_data(refused):
-        hint = " (a module that needs real data is counted when it is built on the CPU)"
-    where = " without data" if hint else ""
-    raise AblateError(
-        f"{type(module).__name__} cannot process {call.text}{where}: {_first_line(refused)}{hint}"
-    ) from refused
+    assert refused is not None
+    raise refused
+
+
+def _without_data(module: nn.Module) -> bool:
+    return any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers()))
 
 
 def unwrapped(module: nn.Module) -> nn.Module:
@@ -207,12 +230,8 @@ def set_mode(module: nn.Module, training: bool) -> None:
             layer.training = training
 
 
-def _wants_data(error: Exception | None) -> bool:
+def _wants_data(error: Exception) -> bool:
     text = str(error).lower()
     return isinstance(error, NotImplementedError) or any(
         word in text for word in ("meta", "item()", "data-dependent", "without data", "torchscript")
     )
-
-
-def _first_line(error: Exception | None) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 import blocks
-from ablate.errors import AblateError
+from ablate.errors import AblateError, first_line
 from ablate.layout.layout import Layout
 from ablate.layout.network import Network
 from ablate.layout.timm_model import TimmModel
@@ -97,7 +97,7 @@ def _timm_features(name: str, channels: int, pretrained: bool) -> nn.Module:
                 name, pretrained=pretrained, features_only=True, in_chans=channels, **options
             )
         except (RuntimeError, TypeError, ValueError, AttributeError, OSError) as error:
-            reason = f"timm cannot give the feature maps of {name}: {_first_line(error)}"
+            reason = f"timm cannot give the feature maps of {name}: {first_line(error)}"
         else:
             return model
     raise AblateError(reason)
@@ -107,7 +107,3 @@ def _channels_first(features: Tensor, dim: int) -> Tensor:
     if features.shape[1] != dim and features.shape[-1] == dim:
         return features.permute(0, 3, 1, 2).contiguous()
     return features
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

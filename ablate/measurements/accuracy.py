@@ -9,8 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from ablate.dotted import load
-from ablate.measurements.accuracy_protocol import Judged
+from ablate.measurements.accuracy_protocol import Judged, dataset_code
 from ablate.measurements.auto_seeds import Seeds, seed_count
 from ablate.measurements.base import Measurement, Scope
 from ablate.measurements.register import register
@@ -106,7 +105,7 @@ def edge(grid: Sequence[float], chosen: float | None) -> Literal["low", "high"] 
 
 
 def _conditions(settings: Accuracy, scope: Scope) -> Iterator[AccuracyCondition]:
-    shared = {name: getattr(settings, name) for name in Judged.model_fields if name != "seed"}
+    shared = settings.shared(Judged)
     for seed in range(seed_count(settings.seeds)):
         yield AccuracyCondition(seed=seed, **shared)
 
@@ -120,12 +119,6 @@ def _work(condition: AccuracyCondition) -> float:
 def _warnings(settings: Accuracy) -> Iterator[tuple[tuple[str, ...], str]]:
     if seed_count(settings.seeds) < 2:
         yield ("seeds",), "one seed gives no error bar; use 3 or more"
-
-
-def _code(condition: AccuracyCondition) -> tuple[str, ...]:
-    """The file of the data set."""
-    files: tuple[str, ...] = load("ablate.data.checks:files_of")(condition.dataset)
-    return files
 
 
 def _mean(scores: Mapping[Any, float]) -> float | None:
@@ -210,7 +203,7 @@ ACCURACY = register(
         work=_work,
         uses_input=False,  # it takes its channels and classes from its data set
         warnings=_warnings,
-        code=_code,
+        code=dataset_code,
         check="ablate.data.checks:check_settings",
         inspect="ablate.data.checks:inspect_settings",
         content="ablate.data.checks:content_of",

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, Strict, StrictBool, model_validator
 
+from ablate.dotted import load
 from ablate.layout.settings import Count, Model, Positive
 from ablate.measurements.fields import Device, Pixels, Precision, Text
 
@@ -86,6 +87,10 @@ class AccuracyProtocol(Model):
         """The seed of one source of chance: the run's, unless the protocol has one of its own for it."""
         return int(getattr(self, f"{part}_seed", self.seed))
 
+    def shared(self, protocol: type[AccuracyProtocol]) -> dict[str, Any]:
+        """The settings that `protocol` has too, without the seed: what all runs of a study have in common."""
+        return {name: getattr(self, name) for name in protocol.model_fields if name != "seed"}
+
     def but(self, **changes: Any) -> Self:
         """The same protocol with other settings."""
         return self.model_copy(update=changes)
@@ -123,3 +128,9 @@ class Judged(OnImages):
         default="test",
         description="validation: on images kept from the training (the set's own, or a tenth), to choose by.",
     )
+
+
+def dataset_code(protocol: OnImages) -> tuple[str, ...]:
+    """The file of the data set or task that a run names."""
+    files: tuple[str, ...] = load("ablate.data.checks:files_of")(protocol.dataset)
+    return files

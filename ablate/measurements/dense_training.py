@@ -15,6 +15,7 @@ from ablate.measurements.accuracy_protocol import OnImages
 from ablate.measurements.auto_seeds import MOST_SEEDS
 from ablate.measurements.fields import Device, Pixels, Precision, Text
 from ablate.measurements.values import Values
+from ablate.quantities import Quantity
 
 
 class DenseProtocol(Model):
@@ -139,8 +140,7 @@ def by_seed(settings: Any, condition: type[C]) -> Iterator[C]:
     for seed in range(settings.seeds):
         classifier = None
         if settings.pretrain == "accuracy" and settings.accuracy is not None:
-            run = {name: getattr(settings.accuracy, name) for name in OnImages.model_fields if name != "seed"}
-            classifier = AccuracyCondition(seed=seed, **run)
+            classifier = AccuracyCondition(seed=seed, **settings.accuracy.shared(OnImages))
         yield condition(**shared, seed=seed, classifier=classifier)
 
 
@@ -154,6 +154,14 @@ def code_of(condition: DenseCondition) -> tuple[str, ...]:
     """The files of the data sets."""
     files: tuple[str, ...] = load("ablate.data.dense.checks:files_of")(condition)
     return files
+
+
+def score(name: str, label: str, text: str, *, listed: bool = False) -> Quantity:
+    """A percentage among a run's `scores`, the higher the better."""
+    return Quantity(
+        name, label, "%", text, f"scores.{name}", column=f"{name}_percent", digits=3, better="higher",
+        repeats=True, stored="%", listed=listed,
+    )  # fmt: skip
 
 
 PACKAGES = ("torchvision", "hotcoco")

@@ -11,7 +11,6 @@ from pydantic import Field
 from ablate.measurements import dense_training as dense
 from ablate.measurements.base import Measurement, Scope
 from ablate.measurements.register import register
-from ablate.quantities import Quantity
 
 
 class DetectionProtocol(dense.DenseProtocol):
@@ -58,24 +57,17 @@ def _conditions(settings: Detection, scope: Scope) -> Iterator[DetectionConditio
     return dense.by_seed(settings, DetectionCondition)
 
 
-def _score(name: str, label: str, text: str, *, listed: bool = False) -> Quantity:
-    return Quantity(
-        name, label, "%", text, f"scores.{name}", column=f"{name}_percent", digits=3, better="higher",
-        repeats=True, stored="%", listed=listed,
-    )  # fmt: skip
-
-
 QUANTITIES = (
-    _score(
+    dense.score(
         "ap", "Box AP",
         "COCO's average precision: mean over IoU 0.50 to 0.95 and over classes, at most 100 detections an "
         "image. Mean over seeds with its 95 % interval (Student's t).", listed=True,
     ),
-    _score("ap50", "Box AP50", "Average precision at IoU 0.50, mean over classes."),
-    _score("ap75", "Box AP75", "Average precision at IoU 0.75, mean over classes."),
-    _score("ap_small", "Box AP, small", "AP of objects below 32 x 32 pixels of area."),
-    _score("ap_medium", "Box AP, medium", "AP of objects from 32 x 32 to 96 x 96 pixels of area."),
-    _score("ap_large", "Box AP, large", "AP of objects above 96 x 96 pixels of area."),
+    dense.score("ap50", "Box AP50", "Average precision at IoU 0.50, mean over classes."),
+    dense.score("ap75", "Box AP75", "Average precision at IoU 0.75, mean over classes."),
+    dense.score("ap_small", "Box AP, small", "AP of objects below 32 x 32 pixels of area."),
+    dense.score("ap_medium", "Box AP, medium", "AP of objects from 32 x 32 to 96 x 96 pixels of area."),
+    dense.score("ap_large", "Box AP, large", "AP of objects above 96 x 96 pixels of area."),
 )  # fmt: skip
 
 DETECTION = register(

@@ -8,10 +8,9 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from ablate.dotted import load
 from ablate.layout.settings import Count
 from ablate.measurements.accuracy import AccuracyCondition, AccuracyValues
-from ablate.measurements.accuracy_protocol import AccuracyProtocol
+from ablate.measurements.accuracy_protocol import AccuracyProtocol, dataset_code
 from ablate.measurements.auto_seeds import MOST_SEEDS
 from ablate.measurements.base import Measurement, Scope
 from ablate.measurements.fields import Text, as_list, distinct
@@ -48,16 +47,10 @@ class DiagnosticsValues(AccuracyValues):
 
 
 def _conditions(settings: Diagnostics, scope: Scope) -> Iterator[AccuracyCondition]:
-    shared = {name: getattr(settings, name) for name in AccuracyProtocol.model_fields if name != "seed"}
+    shared = settings.shared(AccuracyProtocol)
     for task in settings.tasks:
         for seed in range(settings.seeds):
             yield AccuracyCondition(dataset=task, seed=seed, **shared)
-
-
-def _code(condition: AccuracyCondition) -> tuple[str, ...]:
-    """The file of the task."""
-    files: tuple[str, ...] = load("ablate.data.checks:files_of")(condition.dataset)
-    return files
 
 
 DIAGNOSTICS = register(
@@ -80,7 +73,7 @@ DIAGNOSTICS = register(
         where="pool",
         conditions=_conditions,
         uses_input=False,
-        code=_code,
+        code=dataset_code,
         check="ablate.data.checks:check_tasks",
     )
 )  # fmt: skip

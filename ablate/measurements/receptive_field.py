@@ -8,10 +8,9 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool
 
-from ablate.dotted import load
 from ablate.layout.settings import Count
 from ablate.measurements.accuracy import AccuracyCondition
-from ablate.measurements.accuracy_protocol import OnImages
+from ablate.measurements.accuracy_protocol import Judged, dataset_code
 from ablate.measurements.auto_seeds import MOST_SEEDS
 from ablate.measurements.base import Measurement, Scope
 from ablate.measurements.register import register
@@ -19,7 +18,7 @@ from ablate.measurements.values import Values
 from ablate.quantities import Quantity
 
 
-class Probe(OnImages):
+class Probe(Judged):
     """What the field is measured on."""
 
     probes: Annotated[Count, Field(le=1024)] = Field(default=32, description="Test images that are averaged.")
@@ -79,15 +78,9 @@ class ReceptiveFieldValues(Values):
 
 
 def _conditions(settings: ReceptiveFieldSettings, scope: Scope) -> Iterator[ReceptiveFieldCondition]:
-    shared = {name: getattr(settings, name) for name in Probe.model_fields if name != "seed"}
+    shared = settings.shared(Probe)
     for seed in range(settings.seeds):
         yield ReceptiveFieldCondition(seed=seed, **shared)
-
-
-def _code(condition: ReceptiveFieldCondition) -> tuple[str, ...]:
-    """The file of the data set."""
-    files: tuple[str, ...] = load("ablate.data.checks:files_of")(condition.dataset)
-    return files
 
 
 def _first(values: ReceptiveFieldValues) -> float | None:
@@ -124,7 +117,7 @@ RECEPTIVE_FIELD = register(
         where="pool",
         conditions=_conditions,
         uses_input=False,
-        code=_code,
+        code=dataset_code,
         check="ablate.data.checks:check_settings",
         inspect="ablate.data.checks:inspect_settings",
         content="ablate.data.checks:content_of",

@@ -11,7 +11,6 @@ from pydantic import Field
 from ablate.measurements import dense_training as dense
 from ablate.measurements.base import Measurement, Scope
 from ablate.measurements.register import register
-from ablate.quantities import Quantity
 
 
 class SegmentationProtocol(dense.DenseProtocol):
@@ -55,21 +54,14 @@ def _conditions(settings: Segmentation, scope: Scope) -> Iterator[SegmentationCo
     return dense.by_seed(settings, SegmentationCondition)
 
 
-def _score(name: str, label: str, text: str, *, listed: bool = False) -> Quantity:
-    return Quantity(
-        name, label, "%", text, f"scores.{name}", column=f"{name}_percent", digits=3, better="higher",
-        repeats=True, stored="%", listed=listed,
-    )  # fmt: skip
-
-
 QUANTITIES = (
-    _score(
+    dense.score(
         "miou", "mIoU",
         "Intersection over union, mean over the classes that occur, over all test pixels. Mean over seeds "
         "with its 95 % interval (Student's t).", listed=True,
     ),
-    _score("pixel_accuracy", "Pixel accuracy", "Share of labelled test pixels whose class is right."),
-    _score("class_accuracy", "Class accuracy", "Mean over classes of the share of right pixels."),
+    dense.score("pixel_accuracy", "Pixel accuracy", "Share of labelled test pixels whose class is right."),
+    dense.score("class_accuracy", "Class accuracy", "Mean over classes of the share of right pixels."),
 )  # fmt: skip
 
 SEGMENTATION = register(

@@ -10,10 +10,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from ablate.dotted import load
 from ablate.layout.settings import Count
 from ablate.measurements.accuracy import AccuracyValues
-from ablate.measurements.accuracy_protocol import OnImages
+from ablate.measurements.accuracy_protocol import OnImages, dataset_code
 from ablate.measurements.base import Measurement, Scope
 from ablate.measurements.register import register
 from ablate.quantities import Quantity
@@ -46,17 +45,11 @@ class VarianceCondition(OnImages):
 
 
 def _conditions(settings: Variance, scope: Scope) -> Iterator[VarianceCondition]:
-    shared = {name: getattr(settings, name) for name in OnImages.model_fields if name != "seed"}
+    shared = settings.shared(OnImages)
     runs = variance_runs(COMPONENTS, settings.runs, settings.groups)
     for seeds in dict.fromkeys(tuple(run.seeds[name] for name in COMPONENTS) for run in runs):
         own: dict[str, Any] = {f"{name}_seed": seed for name, seed in zip(COMPONENTS, seeds, strict=True)}
         yield VarianceCondition(**shared, **own)
-
-
-def _code(condition: VarianceCondition) -> tuple[str, ...]:
-    """The file of the data set."""
-    files: tuple[str, ...] = load("ablate.data.checks:files_of")(condition.dataset)
-    return files
 
 
 VARIANCE = register(
@@ -77,7 +70,7 @@ VARIANCE = register(
         where="pool",
         conditions=_conditions,
         uses_input=False,
-        code=_code,
+        code=dataset_code,
         file_section=False,
     )
 )  # fmt: skip

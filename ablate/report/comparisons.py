@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import combinations
 
 from ablate.measurements.throughput import ThroughputValues
 from ablate.report.numbers import PLUS_MINUS, signed, with_error
-from ablate.report.render import escape_latex
 from ablate.report.results import Results
-from ablate.report.table import Cell, Tone
+from ablate.report.table import Cell, Mark, Tone
 from ablate.run.facts import LooksFact
 from ablate.run.ledger import AnyRecord
 from ablate.statistics.compare import Comparison, compare, compare_ratios, correct
@@ -123,8 +123,11 @@ def comparison_raw(found: Comparison | None, prefix: str) -> dict[str, float | s
     }
 
 
+_MARKS: dict[str, Mark] = {"textbf": "best", "underline": "second"}
+
+
 def best_two(samples: Mapping[str, Mapping[int, float]], *, ratio: bool = False) -> dict[str, str]:
-    """Which cells of a column are marked in LaTeX: the best one in bold, the second underlined.
+    """Which cells of a column are marked: the best one in bold, the second underlined.
 
     The best is marked when it is better than every other layout, and the second when, besides, it is better
     than all the rest; all pairs of the column are tested and corrected by Holm, because the best was picked
@@ -151,7 +154,5 @@ def best_two(samples: Mapping[str, Mapping[int, float]], *, ratio: bool = False)
 
 
 def marked(cell: Cell, mark: str | None) -> Cell:
-    """The cell with its mark in LaTeX."""
-    if mark is None:
-        return cell
-    return Cell(cell.text, cell.sort, cell.tone, cell.hint, rf"\{mark}{{{escape_latex(cell.text)}}}")
+    """The cell with the mark that `best_two` gave it."""
+    return cell if mark is None else replace(cell, mark=_MARKS[mark])

@@ -73,20 +73,10 @@ def _accuracy(results: Results) -> Finding | None:
             continue
         low = math.nan if difference.low is None else difference.low
         text = signed(difference.mean, difference.mean - low)
-        words.setdefault(_word(difference), []).append(f"{name} ({text} points)")
+        words.setdefault(difference.verdict, []).append(f"{name} ({text} points)")
     condition = results.planned("accuracy")[0]
     title = f"Top-1 on {condition.at('dataset')}, against {results.baseline}"
     return Finding(title, _verdicts(words))
-
-
-def _word(difference: object) -> str:
-    """The verdict of a comparison; of one that has none, what its interval says."""
-    word = getattr(difference, "verdict", None)
-    if isinstance(word, str):
-        return word
-    if not getattr(difference, "resolved", False):
-        return "not resolved"
-    return "better" if getattr(difference, "mean", 0.0) > 0 else "worse"
 
 
 def _latency(results: Results) -> Finding | None:

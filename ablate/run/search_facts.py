@@ -30,6 +30,13 @@ class CourseFact(Fact):
     rungs: tuple[int, ...] = ()
     importance: dict[str, dict[str, float]] = field(default_factory=dict)
 
+    @property
+    def parameters(self) -> list[str]:
+        """The parameters with an importance, by the greatest that one has for any objective."""
+        shares = list(self.importance.values())
+        names = shares[0] if shares else {}
+        return sorted(names, key=lambda name: -max(share.get(name, 0.0) for share in shares))
+
 
 @dataclass(frozen=True)
 class Again(Values):

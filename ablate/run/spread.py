@@ -45,8 +45,7 @@ def variance_of(
     accuracy = _accuracy(study)
     if layout not in study.layouts:
         raise AblateError(f"unknown layout {layout!r}{did_you_mean(layout, tuple(study.layouts))}")
-    shared = {name: getattr(accuracy, name) for name in OnImages.model_fields if name != "seed"}
-    asked = Variance(**shared, runs=runs, groups=groups)
+    asked = Variance(**accuracy.shared(OnImages), runs=runs, groups=groups)
     alone = replace(
         study, layouts={layout: study.layouts[layout]}, measure=_Only(variance=asked), ablations=(),
         ladders=(), expectations=(), report=study.report.model_copy(update={"baseline": layout}),

@@ -15,7 +15,7 @@ from ablate.data.shifts import named_shift, shifted_test
 from ablate.data.splits import DrawnSplit
 from ablate.errors import AblateError
 from ablate.measurements.accuracy import AccuracyCondition, AccuracyValues, Candidate
-from ablate.measurements.accuracy_protocol import AccuracyProtocol
+from ablate.measurements.accuracy_protocol import AccuracyProtocol, Judged
 from ablate.measurements.base import Progress, Task
 from ablate.runners.accuracy_checkpoint import Checkpoint
 from ablate.runners.accuracy_guard import IMAGES, guard
@@ -33,6 +33,7 @@ __all__ = [
     "Checkpoint",
     "Diverged",
     "best_lr",
+    "dataset_of",
     "train",
     "tune",
 ]
@@ -45,14 +46,7 @@ def run(task: Task[AccuracyCondition], progress: Progress) -> AccuracyValues:
     `train` raise.
     """
     condition, layout = task.condition, task.layout
-    dataset = load(
-        condition.dataset,
-        data_dir=condition.data_dir,
-        resolution=condition.resolution,
-        subset=condition.subset,
-    )
-    if condition.judge == "validation":
-        dataset = dataset.for_tuning()
+    dataset = dataset_of(condition)
     return train(
         lambda: network_for(layout, dataset),
         dataset,
@@ -61,6 +55,14 @@ def run(task: Task[AccuracyCondition], progress: Progress) -> AccuracyValues:
         checkpoint=None if task.folder is None else Checkpoint(Path(task.folder)),
         shifts={text: shifted_test(dataset, *named_shift(text)) for text in condition.shifts},
     )
+
+
+def dataset_of(protocol: Judged) -> Dataset:
+    """The images that a run trains on and is judged by. Raises what `load` raises."""
+    dataset = load(
+        protocol.dataset, data_dir=protocol.data_dir, resolution=protocol.resolution, subset=protocol.subset
+    )
+    return dataset.for_tuning() if protocol.judge == "validation" else dataset
 
 
 def train(

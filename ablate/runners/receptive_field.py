@@ -13,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ablate.data import load
 from ablate.data.dataset import Dataset
 from ablate.data.splits import DrawnSplit
 from ablate.errors import AblateError
@@ -26,7 +25,7 @@ from ablate.measurements.receptive_field import (
     StageField,
 )
 from ablate.model import Backbone
-from ablate.runners.accuracy import train
+from ablate.runners.accuracy import dataset_of, train
 from ablate.runners.accuracy_testing import Judge
 from ablate.runners.accuracy_training import OnStep
 from ablate.runners.accuracy_weights import paired
@@ -41,14 +40,7 @@ BATCH = 8
 def run(task: Task[ReceptiveFieldCondition], progress: Progress) -> ReceptiveFieldValues:
     """The fields of one layout on its data set, before and, where the condition says so, after training."""
     condition, layout = task.condition, task.layout
-    dataset = load(
-        condition.dataset,
-        data_dir=condition.data_dir,
-        resolution=condition.resolution,
-        subset=condition.subset,
-    )
-    if condition.judge == "validation":
-        dataset = dataset.for_tuning()
+    dataset = dataset_of(condition)
     return measure_receptive_field(
         lambda: network_for(layout, dataset),
         dataset,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +35,11 @@ class Entries:
     mistakes: list[Mistake] = field(default_factory=list)
     warnings: list[Mistake] = field(default_factory=list)
     _written: dict[str, Expanded] = field(default_factory=dict)  # every entry, by its name
+
+    def derive(self, layouts: Mapping[str, Network]) -> None:
+        """Take in layouts that were made of others; each is an entry of its own."""
+        self.layouts |= layouts
+        self.names |= {name: name for name in layouts}
 
     def read(self, layouts: Any, vary: Any) -> None:
         """Read `layouts` with the lists of `vary`."""

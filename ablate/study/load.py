@@ -117,8 +117,7 @@ class _Loader:
         made = make_ablations(self.data["ablation"], entries.layouts, names=entries.names, check=self.check)
         self.add(made.mistakes, "ablation")
         self.warnings += [warning.under("ablation") for warning in made.warnings]
-        entries.layouts |= made.derived
-        entries.names |= {name: name for name in made.derived}
+        entries.derive(made.derived)
         return tuple(made.ablations)
 
     def ladders(self, entries: Entries, own: dict[str, Any]) -> tuple[Ladder, ...]:
@@ -132,8 +131,7 @@ class _Loader:
         known = entries.layouts if settings.layouts is not None else own
         made = make_ladders(settings, known, names=entries.names, check=self.check)
         self.add(made.mistakes, "ladder")
-        entries.layouts |= made.derived
-        entries.names |= {name: name for name in made.derived}
+        entries.derive(made.derived)
         return tuple(made.ladders)
 
     def expectations(

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import chromium
 import pandas as pd
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-import chromium
 
 from ablate.report.results import Results
 from ablate.report.write import write_results

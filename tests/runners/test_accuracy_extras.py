@@ -6,48 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from digit_runs import small, weights_only
 from torch import nn
 
-from ablate.data import Dataset, TensorSplit, load
+from ablate.data import Dataset, TensorSplit
 from ablate.errors import AblateError
 from ablate.layout import Layout
 from ablate.runners.accuracy import AccuracyProtocol, AccuracyValues, train, tune
 from ablate.runners.accuracy_checkpoint import Checkpoint
 
-CLOCK = ("seconds", "images_per_s", "core_seconds", "continued")
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def digits() -> Dataset:
-    return load("digits")
-
-
-def small(width: int = 32) -> nn.Module:
-    """A small convolutional network for 8 x 8 digits."""
-    return nn.Sequential(
-        nn.Conv2d(1, width, 3, padding=1),
-        nn.BatchNorm2d(width),
-        nn.ReLU(),
-        nn.Conv2d(width, 2 * width, 3, 2, 1),
-        nn.BatchNorm2d(2 * width),
-        nn.ReLU(),
-        nn.Dropout(0.1),
-        nn.Flatten(),
-        nn.Linear(2 * width * 16, 10),
-    )
-
-
-def weights_only(result: AccuracyValues) -> dict[str, object]:
-    """What must repeat: everything but the clock."""
-    return {key: value for key, value in result.to_json().items() if key not in CLOCK}
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_balanced_accuracy_and_confusion_agree_with_scikit_learn(digits: Dataset):

@@ -25,7 +25,7 @@ from ablate.cost.formula.polynomial import Axis, NoClosedForm, Point, interpolat
 from ablate.cost.memory.links import TrainingTrace, trace_inference_link, trace_training_link
 from ablate.cost.operators.kernel import Kernel
 from ablate.cost.parts import image_border
-from ablate.errors import AblateError
+from ablate.errors import AblateError, first_line
 from ablate.layout.arguments import find_part
 from ablate.layout.call import BlockCall
 
@@ -138,7 +138,7 @@ def _formula(call: BlockCall, quantity: Quantity, variables: tuple[str, ...]) ->
         except UncountedError as error:
             return Formula(quantity, None, reason=str(error), uncounted=True)
         except (RuntimeError, ValueError, TypeError) as error:  # raised by the block itself
-            first = (str(error).strip() or type(error).__name__).splitlines()[0]
+            first = first_line(error)
             return Formula(quantity, None, reason=f"the block does not run without data: {first}")
         if peak:
             condition = "; ".join(filter(None, (condition, _from_where(function, axes, expression))))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from ablate.cost.count import as_before, initialise, unwrapped
-from ablate.cost.inputs import Call, Resolution, image_dtypes, image_size
+from ablate.cost.count import initialise, on_twin, unwrapped
+from ablate.cost.inputs import Call, Resolution, image_size
 from ablate.cost.memory.trace import Memory, trace_memory
 from ablate.cost.operators.kernel import Kernel
-from ablate.cost.operators.replica import stand_in
-from ablate.errors import AblateError
+from ablate.errors import AblateError, first_line
 
 
 @dataclass(frozen=True)
@@ -38,18 +38,16 @@ def predict_memory(
     """
     module = unwrapped(module)
     call = Call.of(None, (batch, channels, *image_size(resolution)))
-    without_data = any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers()))
-    refused: Exception | None = None
-    for device in ("meta",) if without_data else ("meta", "cpu"):
-        refused = None
-        for dtype in image_dtypes(module):
-            try:
-                with as_before(), stand_in(module, device) as twin:
-                    if any(map(is_lazy, (*twin.parameters(), *twin.buffers()))):
-                        initialise(twin, call, device, dtype)
-                    (image,), _ = call.make(device, dtype)
-                    return Prediction(trace_memory(twin, image, kernel), device)
-            except Exception as error:  # a user's module raises what it likes
-                refused = refused or error
-    first = (str(refused).strip() or type(refused).__name__).splitlines()[0]
-    raise AblateError(f"the memory of {type(module).__name__} on {call.text} cannot be predicted: {first}")
+
+    def predict(twin: nn.Module, device: str, dtype: torch.dtype) -> Prediction:
+        if any(map(is_lazy, (*twin.parameters(), *twin.buffers()))):
+            initialise(twin, call, device, dtype)
+        (image,), _ = call.make(device, dtype)
+        return Prediction(trace_memory(twin, image, kernel), device)
+
+    try:
+        return on_twin(module, predict)
+    except Exception as refused:  # a user's module raises what it likes
+        raise AblateError(
+            f"the memory of {type(module).__name__} on {call.text} cannot be predicted: {first_line(refused)}"
+        ) from refused

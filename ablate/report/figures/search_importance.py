@@ -18,10 +18,7 @@ def search_importance_figure(results: Results) -> Drawn | None:
     if course is None or not course.importance:
         return None
     goals = list(course.importance)
-    names = sorted(
-        course.importance[goals[0]],
-        key=lambda name: -max(course.importance[goal].get(name, 0.0) for goal in goals),
-    )[:20]
+    names = course.parameters[:20]
     figure_, panels = style.axes(len(goals), height=1.0 + 0.22 * len(names), share_y=True)
     for panel, goal in zip(panels, goals, strict=True):
         shares = [100 * course.importance[goal].get(name, 0.0) for name in names]

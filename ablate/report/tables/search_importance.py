@@ -20,10 +20,7 @@ def search_importance_table(results: Results) -> Table | None:
     if course is None or not course.importance:
         return None
     goals = list(course.importance)
-    names = sorted(
-        course.importance[goals[0]],
-        key=lambda name: -max(course.importance[goal].get(name, 0.0) for goal in goals),
-    )
+    names = course.parameters
     rows = []
     for name in names:
         shares = [course.importance[goal].get(name, math.nan) for goal in goals]

@@ -10,7 +10,6 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from ablate.data import load
 from ablate.data.dense.register import load_dense
 from ablate.data.dense.samples import DenseDataset
 from ablate.dense.models import RetinaNetModel, SemanticFPNModel
@@ -22,7 +21,7 @@ from ablate.measurements.base import Progress, Task
 from ablate.measurements.dense_training import DenseCondition
 from ablate.measurements.detection import BoxScores, DetectionValues
 from ablate.measurements.segmentation import SegmentationValues
-from ablate.runners.accuracy import train
+from ablate.runners.accuracy import dataset_of, train
 from ablate.runners.accuracy_checkpoint import Checkpoint
 from ablate.runners.dense.detection import Detector
 from ablate.runners.dense.schedules import Schedule, schedule_of
@@ -66,12 +65,7 @@ def classifier_weights(
     `AblateError` for images without three channels or labels for every token, whose network has another stem
     or head.
     """
-    dataset = load(
-        condition.dataset,
-        data_dir=condition.data_dir,
-        resolution=condition.resolution,
-        subset=condition.subset,
-    )
+    dataset = dataset_of(condition)
     if dataset.channels != 3 or dataset.per_token:
         reason = "labels every token" if dataset.per_token else f"has {dataset.channels} channels"
         raise AblateError(f"{condition.dataset} {reason}: dense models start from a classifier of RGB images")

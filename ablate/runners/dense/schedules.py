@@ -51,9 +51,7 @@ class Schedule:
     neck_dim: int = 256
     anchor: int = 4  # side of the smallest anchor of a level, in strides
     muon: float | None = None  # rate of Muon for inner matrices and convolutions; the rest stays with AdamW
-    balance: float = (
-        0.0  # a class weighs its share of a batch's pixels to this power, inverted; 0: as published
-    )
+    balance: float = 0.0  # a class weighs its share of a batch's pixels to minus this; 0: as published
     candidates: int = 1000  # best boxes of a level that non-maximum suppression looks at
 
     def total_steps(self, images: int) -> int:
@@ -81,6 +79,18 @@ class Schedule:
         return 0.5 * (1 + math.cos(math.pi * (step + 0.5 - warmup) / (steps - warmup)))
 
 
+_SHORT = Schedule(
+    "short",
+    "detection",
+    batch=16,
+    lr=4e-3,
+    weight_decay=0.05,
+    decay="cosine",
+    epochs=1,
+    warmup=0.1,
+    muon=0.03,
+    neck_dim=64,
+)
 SCHEDULES: dict[tuple[str, Task], Schedule] = {
     ("1x", "detection"): Schedule(
         "1x",
@@ -111,33 +121,8 @@ SCHEDULES: dict[tuple[str, Task], Schedule] = {
         most_of_one=0.75,
         distort=True,
     ),
-    ("short", "detection"): Schedule(
-        "short",
-        "detection",
-        batch=16,
-        lr=4e-3,
-        weight_decay=0.05,
-        decay="cosine",
-        epochs=1,
-        warmup=0.1,
-        muon=0.03,
-        neck_dim=64,
-        anchor=2,
-        candidates=100,
-    ),
-    ("short", "segmentation"): Schedule(
-        "short",
-        "segmentation",
-        batch=16,
-        lr=4e-3,
-        weight_decay=0.05,
-        decay="cosine",
-        epochs=1,
-        warmup=0.1,
-        muon=0.03,
-        neck_dim=64,
-        balance=0.5,
-    ),
+    ("short", "detection"): replace(_SHORT, task="detection", anchor=2, candidates=100),
+    ("short", "segmentation"): replace(_SHORT, task="segmentation", balance=0.5),
 }
 
 

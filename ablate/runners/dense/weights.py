@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ablate.dense.pyramid import Pyramid
-from ablate.errors import AblateError
+from ablate.errors import AblateError, first_line
 
 HEAD = ("head.", "classifier.", "fc.", "head_drop.")
 """What a classifier has and a pyramid has not."""
@@ -32,7 +32,7 @@ def read_weights(file: Path) -> dict[str, Tensor]:
         else:
             found = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # unpickling raises what it likes
-        raise AblateError(f"{file}: cannot be read as weights ({str(error).splitlines()[0]})") from error
+        raise AblateError(f"{file}: cannot be read as weights ({first_line(error)})") from error
     for key in ("model", "state_dict", "model_state_dict"):
         if isinstance(found, dict) and isinstance(found.get(key), dict):
             found = found[key]
