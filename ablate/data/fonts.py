@@ -13,8 +13,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
     from PIL import ImageFont
 
@@ -67,17 +65,22 @@ def _shuffled(name: str) -> str:
 
 def _alike(some: Sequence[tuple[Path, Any]], others: Sequence[tuple[Path, Any]]) -> bool:
     """Whether a font of one family draws as a font of the other does."""
+    import numpy as np
+
     rest = np.stack([ink for _, ink in others])
     return any(bool((_difference(ink, rest) <= ALIKE).any()) for _, ink in some)
 
 
 def _difference(ink: Any, others: Any) -> Any:
     """Share of ink in which letters differ from those of another font, or of each of several."""
+    import numpy as np
+
     return np.abs(others - ink).sum((-3, -2, -1)) / np.maximum(others, ink).sum((-3, -2, -1))
 
 
 def _drawn(file: Path) -> tuple[str, Any] | None:
     """The first word of a font's family, and its letters in one size; `None` without all characters."""
+    import numpy as np
     from PIL import ImageFont
 
     try:
@@ -100,6 +103,7 @@ def _drawn(file: Path) -> tuple[str, Any] | None:
 
 def _ink(font: ImageFont.FreeTypeFont, letter: str) -> Any:
     """A letter that fills a square, its ink from 0 to 1."""
+    import numpy as np
     from PIL import Image, ImageDraw
 
     left, top, right, bottom = (round(edge) for edge in font.getbbox(letter))

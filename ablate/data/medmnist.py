@@ -9,13 +9,13 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ablate.data.register import Request, dataset
 from ablate.data.summary import Summary, content_of
 from ablate.errors import AblateError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ablate.data.dataset import Splits
 
 SPLITS = ("train", "val", "test")
@@ -24,6 +24,8 @@ Arrays = dict[str, "np.ndarray[Any, np.dtype[Any]]"]
 
 def summary(request: Request, *, file: str) -> Summary:
     """What a MedMNIST file holds; its labels are read, its images are not."""
+    import numpy as np
+
     path = _find(file, request)
     arrays = _read(path, images=False)
     counts = np.bincount(arrays["train_labels"])
@@ -93,6 +95,8 @@ def _four_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _read(path: Path, images: bool = True) -> Arrays:
     """The arrays of a file: images uint8 `(N, H, W, C)` (or none of them), labels int64 `(N,)`."""
+    import numpy as np
+
     wanted = [
         f"{split}_{what}" for split in SPLITS for what in (("images", "labels") if images else ("labels",))
     ]

@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ablate.data.classes import ClassFolders, scan_classes
 from ablate.data.pixels import fitted, read_image
 from ablate.data.register import Request, dataset
@@ -86,10 +84,14 @@ class _Seen:
     """Thumbnails of the drawings taken so far."""
 
     def __init__(self) -> None:
+        import numpy as np
+
         self.thumbnails = np.zeros((0, 16, 16), np.float32)
 
     def add(self, image: Image.Image) -> bool:
         """Remember a drawing; whether it is a new one."""
+        import numpy as np
+
         thumbnail = np.asarray(image.convert("L").resize((16, 16)), np.float32)
         if len(self.thumbnails) and np.abs(self.thumbnails - thumbnail).mean((1, 2)).min() <= SAME:
             return False

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from ablate.errors import did_you_mean
 from ablate.layout.pattern import PatternError, parse_call
 from ablate.layout.settings import Count, Model, Positive
-from ablate.statistics.sequential import Looks
+
+if TYPE_CHECKING:
+    from ablate.statistics.sequential import Looks
 
 MOST_SEEDS = 1000
 _FORM = "a number of seeds, or auto(difference=0.5, most=20)"
@@ -38,6 +40,8 @@ class AutoSeeds(Model):
     @property
     def looks(self) -> Looks:
         """After how many seeds the comparisons are looked at."""
+        from ablate.statistics.sequential import Looks  # scipy, which a study file is read without
+
         return Looks.plan(self.least, self.most)
 
     @property

@@ -54,12 +54,13 @@ def _load_shipped() -> None:
 
 
 def measurements() -> tuple[AnyMeasurement, ...]:
-    """All measurements: the shipped ones in the order in which they run, then the user's."""
+    """All measurements in the order in which they run, whichever was imported first: those of `_ORDER`, then
+    the others as they run beside each other, by name."""
     _load_shipped()
 
-    def place(entry: AnyMeasurement) -> tuple[int, int]:
+    def place(entry: AnyMeasurement) -> tuple[int, int, str]:
         rank = {"counted": 0, "alone": 2, "pool": 3}[entry.where]
-        return (_ORDER.index(entry.name) if entry.name in _ORDER else len(_ORDER), rank)
+        return (_ORDER.index(entry.name) if entry.name in _ORDER else len(_ORDER), rank, entry.name)
 
     return tuple(sorted(_measurements.values(), key=place))
 

@@ -16,7 +16,6 @@ from ablate.measurements.accuracy_protocol import OnImages, dataset_code
 from ablate.measurements.base import Measurement, Scope
 from ablate.measurements.register import register
 from ablate.quantities import Quantity
-from ablate.statistics.variance import variance_runs
 
 COMPONENTS = ("weights", "order", "augmentation")
 """The sources of chance that are told apart; dropout and stochastic depth go with the augmentation."""
@@ -45,6 +44,8 @@ class VarianceCondition(OnImages):
 
 
 def _conditions(settings: Variance, scope: Scope) -> Iterator[VarianceCondition]:
+    from ablate.statistics.variance import variance_runs  # scipy, which a study file is read without
+
     shared = settings.shared(OnImages)
     runs = variance_runs(COMPONENTS, settings.runs, settings.groups)
     for seeds in dict.fromkeys(tuple(run.seeds[name] for name in COMPONENTS) for run in runs):

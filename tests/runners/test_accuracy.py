@@ -115,7 +115,9 @@ def test_an_epoch_shows_every_image_once_and_batches_are_full(digits: Dataset):
 def test_augmentation_follows_the_budget(digits: Dataset):
     assert train(small, digits, AccuracyProtocol(epochs=0.2, lr=0.001)).augmentation["shift"] == 0
     assert train(small, digits, AccuracyProtocol(epochs=2, batch=600, lr=0.001)).augmentation["shift"] == 1
-    assert train(small, digits, AccuracyProtocol(epochs=0.2, lr=0.001, augment=True)).augmentation["shift"] == 1
+    assert (
+        train(small, digits, AccuracyProtocol(epochs=0.2, lr=0.001, augment=True)).augmentation["shift"] == 1
+    )
 
 
 @pytest.mark.parametrize("recipe", ["short", "adamw"])
