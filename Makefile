@@ -25,10 +25,10 @@ lint: .venv/.installed-dev
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/pytest -n 2 --dist worksteal --ignore tests/long
+	$(BIN)/pytest -n 2 --dist worksteal
 
 check-long: .venv/.installed-dev
-	$(BIN)/pytest tests/long
+	$(BIN)/pytest -m long
 
 reference: .venv/.installed
 	$(BIN)/ablate reference docs/language.md

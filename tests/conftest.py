@@ -14,6 +14,7 @@ import pytest
 
 # Before torch is imported: test processes share the cores, and threads that wait for each other are slow.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["COLUMNS"] = "200"  # and before rich reads it, which is once a process
 
 from ablate.cli import main
 from ablate.data import register as data_sets
@@ -38,7 +39,6 @@ class Ended:
 @pytest.fixture
 def ablate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
     """`ablate("check", file)` runs the command in this process."""
-    monkeypatch.setenv("COLUMNS", "200")
 
     def run(*arguments: object) -> Ended:
         monkeypatch.setattr(sys, "argv", ["ablate", *map(str, arguments)])

@@ -31,6 +31,11 @@ SMALL: dict[str, dict[str, Any]] = {
     "detection": {"size": 32, "steps": 2, "batch": 2, "test_images": 4, "seeds": 1},
     "segmentation": {"size": 32, "steps": 2, "batch": 2, "test_images": 4, "seeds": 1},
 }
+# Studies whose measurements and tables others have too: each change checks them, `make check-long` runs them.
+LIKE_OTHERS = (
+    "alternate-vs-graft", "backbones", "claims", "classic-layouts", "ladder", "linglo", "linglo-choices",
+)  # fmt: skip
+FASHIONABLE = ("quickstart",)  # what stays on Fashion-MNIST, whose 10,000 test images take a layout 10 s
 OWN = '''
 from torch import nn
 
@@ -94,6 +99,8 @@ def shrunk(data: dict[str, Any]) -> dict[str, Any]:
         if kind == "accuracy":
             options.pop("images", None)  # the budget is in epochs
         options |= copy.deepcopy(SMALL.get(kind, {}))
+        if options.get("dataset") == "fashion-mnist" and data["study"] not in FASHIONABLE:
+            options["dataset"] = "digits"  # as many classes and channels, and 28 times fewer test images
         if options.get("judge") == "validation":
             options["subset"] = 128  # a tenth is kept
         if kind == "complexity":
@@ -120,7 +127,13 @@ def ledger_of(folder: Path) -> dict[str, Path]:
     return files
 
 
-@pytest.mark.parametrize("name", sorted(shipped_studies()))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.long) if name in LIKE_OTHERS else name
+        for name in sorted(shipped_studies())
+    ],
+)
 def test_a_shipped_study_runs(ablate: Command, tmp_path: Path, name: str) -> None:
     yaml = YAML(typ="safe")
     data = shrunk(yaml.load(shipped_studies()[name]))

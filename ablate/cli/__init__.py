@@ -11,6 +11,7 @@ __all__ = ["main"]
 
 _LONGEST = 2000  # characters of one line of a message
 INTERRUPTED = 130
+_pressed: list[int] = []  # the signal, once Ctrl-C was pressed
 
 
 def main() -> None:
@@ -24,7 +25,10 @@ def main() -> None:
             signal.signal(signal.SIGINT, _interrupt_once)
     try:
         _run()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Exception) as error:
+        # A module that is being imported may answer the interruption with an error of its own.
+        if isinstance(error, Exception) and not _pressed:
+            raise
         print("\nstopped", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
@@ -32,6 +36,7 @@ def main() -> None:
 def _interrupt_once(number: int, frame: FrameType | None) -> None:
     """The first Ctrl-C stops the command; further ones must not stop it from cleaning up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _pressed.append(number)
     raise KeyboardInterrupt
 
 

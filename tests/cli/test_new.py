@@ -44,8 +44,7 @@ def test_own_block_keeps_the_contract(
     assert [verdict for verdict in json.loads(kept.out) if not verdict["ok"]] == []
 
 
-def test_questions_are_listed_and_suggested(ablate: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+def test_questions_are_listed_and_suggested(ablate: Command) -> None:
     shown = ablate("new").out
     for entry in questions().values():
         assert entry.name in shown

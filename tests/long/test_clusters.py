@@ -21,6 +21,8 @@ from ablate.run.executors.base import Executor, Setup, make_executor
 from ablate.run.ledger import Ledger
 from ablate.study.load import parse_study
 
+pytestmark = pytest.mark.long
+
 STUDY = """
 input: {resolution: 8, channels: 1, classes: 10}
 defaults: {stem: overlap(stride=2), widths: [8, 16], depths: [1, 1]}

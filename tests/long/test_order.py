@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from ablate.run.execute import run_study
 from ablate.run.executors.base import Setup
 from ablate.run.executors.local import LocalExecutor
 from ablate.run.ledger import AnyRecord, Ledger
 from ablate.study.load import load_study
+
+pytestmark = pytest.mark.long
 
 STUDY = """
 input: {{resolution: 8, channels: 1, classes: 10}}

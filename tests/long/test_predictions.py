@@ -1,7 +1,7 @@
 """Every mixer on every diagnostic task, held against what theory predicts: ten minutes on one core.
 
-Not part of the ordinary suite: `pytest tests/long`. What the last run gave stands in
-`results/diagnostics.csv`; predictions that failed there are expected to fail here, and are listed below.
+Not part of the ordinary suite: `pytest -m long tests/long/test_predictions.py`. What the last run gave stands
+in `results/diagnostics.csv`; predictions that failed there are expected to fail here, and are listed below.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 import torch
+
+pytestmark = pytest.mark.long
 
 
 def _benchmark() -> Any:

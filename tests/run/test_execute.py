@@ -145,11 +145,11 @@ def test_failed_cells_are_rows_until_they_are_mended(
 def test_a_time_limit(ablate: Command, tmp_path: Path, fresh_blocks: Callable[[], None]) -> None:
     file, out = write(tmp_path, "waits"), tmp_path / "out"
     (tmp_path / "hold").touch()
-    run = ablate("run", file, "--out", out, "--workers", 1, "--timeout", 30)
+    run = ablate("run", file, "--out", out, "--workers", 1, "--timeout", 15)
     assert run.code == 1
     assert executed(run.out) == (4, 0, 1)
     assert rows(out) == [("plain", "done"), ("waits", "timeout")]
-    assert "took more than 30 s" in (out / "report.html").read_text()
+    assert "took more than 15 s" in (out / "report.html").read_text()
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")

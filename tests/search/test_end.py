@@ -75,6 +75,7 @@ def trainings_until_found(study: Study, training: Any, out: Path, trained_to: An
     return count
 
 
+@pytest.mark.long
 def test_a_known_best_is_found_with_fewer_trainings_than_by_chance(
     training: Any, trained_to: Any, tmp_path: Path
 ) -> None:

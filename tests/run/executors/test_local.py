@@ -120,10 +120,10 @@ def test_one_job_does_not_change_the_next(
 
 
 def test_time_out(job: Callable[[str], Job]) -> None:
-    with LocalExecutor(Setup(workers=1, timeout=20.0)) as executor:
+    with LocalExecutor(Setup(workers=1, timeout=12.0)) as executor:
         outcomes = [outcome for _, outcome in executor.run([job(HANGS), job(FINE)])]
     assert [outcome.status for outcome in outcomes] == ["timeout", "done"]
-    assert "20 s" in outcomes[0].reason
+    assert "12 s" in outcomes[0].reason
 
 
 def test_a_worker_ends_with_its_driver(
