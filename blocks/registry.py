@@ -176,7 +176,12 @@ class Entry:
 @cache
 def source_hash(file: Path) -> str:
     """Hash of what a Python file does: comments, layout and docstrings do not change it."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return _text_hash(file.read_text(encoding="utf-8"))
+
+
+@cache
+def _text_hash(text: str) -> str:
+    tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None

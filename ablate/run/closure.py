@@ -73,35 +73,34 @@ def _file_of(name: str) -> Path | None:
 @cache
 def _imported(file: Path) -> tuple[Path, ...]:
     """The files that one file imports directly."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    package = _package_of(file)
     found = []
-    for name in _names(tree, package):
-        imported = _module_file(name, beside=file.parent)
-        if imported is not None:
-            found.append(imported)
+    for base, objects in _imports(file.read_text(encoding="utf-8"), _package_of(file)):
+        modules = [f"{base}.{name}" for name in objects]
+        known = [module for module in modules if _module_file(module) is not None]
+        if len(known) < len(modules) or not modules:
+            known.append(base)
+        found += [path for name in known if (path := _module_file(name, beside=file.parent)) is not None]
     return tuple(found)
 
 
-def _names(tree: ast.AST, package: str) -> Iterator[str]:
-    """Dotted names of modules that a tree may import; a name of an object is tried as a module too."""
-    for node in _run_nodes(tree):
+@cache
+def _imports(text: str, package: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Modules that a text may import, each with what is imported from it, which may be modules too."""
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for node in _run_nodes(ast.parse(text)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [(alias.name, ()) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
                 parts = package.split(".")
                 base = ".".join([*parts[: len(parts) - node.level + 1], *filter(None, [base])])
-            modules = [f"{base}.{alias.name}" for alias in node.names]
-            known = [module for module in modules if _module_file(module) is not None]
-            yield from known
-            if len(known) < len(modules):
-                yield base
+            found.append((base, tuple(alias.name for alias in node.names)))
         elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "load" and node.args:
             argument = node.args[0]
             if isinstance(argument, ast.Constant) and ":" in str(argument.value):
-                yield str(argument.value).partition(":")[0]
+                found.append((str(argument.value).partition(":")[0], ()))
+    return tuple(found)
 
 
 def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:

@@ -42,8 +42,9 @@ class CourseFact(Fact):
 class Again(Values):
     """One of the best layouts and its random partner, both trained with seeds that the search had not used.
 
-    `found` is the mean that the search saw, over its own seeds; `best` and `other` are values by seed, in the
-    stored unit; `costs` are the exact objectives of the two.
+    `found` is the mean that the search saw, over its own seeds and on the images that it chose by; `again`
+    are the layout's values there with the new seeds. `best` and `other` are the values of the two on the test
+    split. All are by seed and in the stored unit; `costs` are the exact objectives of the two.
     """
 
     layout: str
@@ -51,6 +52,7 @@ class Again(Values):
     text: str
     partner_text: str
     found: float
+    again: dict[int, float]
     best: dict[int, float]
     other: dict[int, float]
     costs: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -60,9 +62,9 @@ class Again(Values):
 class EndFact(Fact):
     """The honest end of a search, in the quantity `goal`, better when `maximize` says so.
 
-    `beats` compares the best layouts with their partners, pair by pair; `fell` says how far the best ones
-    fell back from what the search saw, and `winner_fell` how far the winner alone did. `lost` names pairs
-    with a failed training.
+    `beats` compares the best layouts with their partners on the test split, pair by pair. `fell` says how far
+    the best ones fell back from what the search saw, on the images that it chose by, and `winner_fell` how
+    far the winner alone did. `lost` names pairs with a failed training.
     """
 
     name: ClassVar[str] = "search_end"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ablate.data import load
 from ablate.measurements.accuracy import AccuracyCondition, AccuracyValues
 from ablate.measurements.base import Progress, Task
 from ablate.measurements.rung import RungCondition
-from ablate.runners.accuracy import Checkpoint, train
+from ablate.runners.accuracy import Checkpoint, dataset_of, train
 from ablate.runners.token_head import network_for
 
 
@@ -21,7 +20,7 @@ def run(task: Task[RungCondition], progress: Progress) -> AccuracyValues:
     """
     asked, layout = task.condition, task.layout
     whole = AccuracyCondition(**asked.model_dump(exclude={"stop"}))
-    dataset = load(whole.dataset, data_dir=whole.data_dir, resolution=whole.resolution, subset=whole.subset)
+    dataset = dataset_of(whole)
     return train(
         lambda: network_for(layout, dataset),
         dataset,

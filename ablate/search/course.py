@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import optuna
 from optuna.importance import PedAnovaImportanceEvaluator
 
-from ablate.measurements.register import quantity
+from ablate.measurements.register import measurement, quantity
 from ablate.run.facts import TrialRecord
 from ablate.run.search_facts import CourseFact, EndFact
 from ablate.search.propose import SAMPLE, Proposer
@@ -85,6 +85,10 @@ def remarks(
             f"stopped after {len(records)} trials: no further layout within the bounds was met in a space of "
             f"{course.space}"
         )
+    for name in dict.fromkeys(goal.metric for goal in search.objectives):
+        kind = quantity(name).kind
+        if quantity(name).repeats and "judge" not in measurement(kind).settings.model_fields:
+            warned.append(f"{kind} has no validation split: the search chose by the images it is tested on")
     if end is not None:
         said += end_in_words(end)
     elif search.final is None and any(quantity(goal.metric).repeats for goal in search.objectives):

@@ -24,6 +24,7 @@ from ablate.search.end import retrain
 from ablate.search.evaluate import (
     Candidate,
     count_costs,
+    judged_on,
     measure,
     measured_metrics,
     needed_measures,
@@ -81,10 +82,14 @@ def run_search(
     it). A trial whose training failed has no values, and is a failed one, with its reason. A trial that a
     rung stopped has the values of that rung.
 
+    Trials are judged on validation images; what is trained again at the end on the test split too.
+
     Raises `LayoutError` for a space without layouts, `AblateError` when the folder holds another search.
     """
     if study.search is None:
         raise AblateError(f"{study.path or study.name} has no `search` section")
+    study = judged_on(study, "validation")
+    assert study.search is not None
     space = SearchSpace.of(study)
     total = trials if trials is not None else study.search.trials
     made_of = _made_of(study, study.search, space)
@@ -221,7 +226,8 @@ class _Run:
                 )
             shown = needed_measures(self.study, self.wanted - {"latency"})
             run_study(selected(self.study, best, shown), self.ledger, self.executor, command="search")
-            path.write_text(best_study(self.study, self.search, best, path), encoding="utf-8")
+            again = judged_on(self.study, "test")
+            path.write_text(best_study(again, self.search, best, path), encoding="utf-8")
         objectives = tuple(str(goal) for goal in self.search.objectives)
         course = course_of(self.search, self.space, self.store, self.proposer)
         self.ledger.write(SearchFact(objectives, tuple(records)))

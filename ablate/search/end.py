@@ -1,4 +1,8 @@
-"""The honest end: the best layouts are trained again with new seeds, beside random ones of the same cost."""
+"""The honest end: the best layouts are trained again with new seeds, beside random ones of the same cost.
+
+The two are compared on the test split, by which the search has chosen nothing. How far the best fall back
+from what the search saw of them is measured on the images that it chose by, so that it is luck alone.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from ablate.run.facts import TrialRecord
 from ablate.run.ledger import Ledger
 from ablate.run.records import Cell
 from ablate.run.search_facts import Again, EndFact
-from ablate.search.evaluate import Candidate, needed_measures, selected
+from ablate.search.evaluate import Candidate, judged_on, needed_measures, selected
 from ablate.search.space import SearchSpace
 from ablate.statistics.compare import compare_differences
 from ablate.statistics.front import spread_out
@@ -63,24 +67,26 @@ def retrain(
     partners = _partners(search, space, best, layouts, exact, count)
     again = {record.layout: layouts[record.layout] for record in best}
     again |= {partner.name: partner.layout for partner in partners}
-    seeds, values = _values(study, search, goal, again, ledger, executor)
+    seeds, values = _values(judged_on(study, "test"), search, goal, again, ledger, executor)
+    chosen = {record.layout: layouts[record.layout] for record in best}
+    _, chosen_by = _values(study, search, goal, chosen, ledger, executor)
     sign = 1.0 if goal.direction == "maximize" else -1.0
     pairs, lost = [], []
     seen: dict[str, list[float]] = {}
     for record, partner in zip(best, partners, strict=True):
-        ours, other = (
-            {seed: value for seed, value in values.get(name, {}).items() if seed in seeds}
-            for name in (record.layout, partner.name)
+        known = chosen_by.get(record.layout, {})
+        ours, other, there = (
+            {seed: value for seed, value in of.items() if seed in seeds}
+            for of in (values.get(record.layout, {}), values.get(partner.name, {}), known)
         )
-        if len(ours) < len(seeds) or len(other) < len(seeds):
+        if min(len(ours), len(other), len(there)) < len(seeds):
             lost.append(f"{record.layout} and {partner.name}")
             continue
         costs = {name: (float(record.metrics[name] or 0.0), partner.metrics[name]) for name in exact}
-        seen[record.layout] = [value for seed, value in values[record.layout].items() if seed not in seeds]
+        seen[record.layout] = [value for seed, value in known.items() if seed not in seeds]
         found = fmean(seen[record.layout])
-        pairs.append(
-            Again(record.layout, partner.name, record.text, partner.layout.text, found, ours, other, costs)
-        )
+        texts = (record.text, partner.layout.text)
+        pairs.append(Again(record.layout, partner.name, *texts, found, there, ours, other, costs))
     lower = goal.direction == "minimize"
     size = max(
         (abs(value) for pair in pairs for value in (*pair.best.values(), *pair.other.values())), default=0.0
@@ -91,7 +97,7 @@ def retrain(
         size=size,
     )
     fell = compare_differences(
-        [sign * (pair.found - fmean(pair.best.values())) for pair in pairs], lower_is_better=True, size=size
+        [sign * (pair.found - fmean(pair.again.values())) for pair in pairs], lower_is_better=True, size=size
     )
     fact = EndFact(goal.metric, not lower, tuple(seeds), tuple(pairs), beats, fell, lost=tuple(lost))
     return _with_winner(fact, seen, sign)
@@ -103,7 +109,7 @@ def _with_winner(fact: EndFact, seen: Mapping[str, Sequence[float]], sign: float
         return fact
     winner = max(fact.pairs, key=lambda pair: sign * pair.found)
     difference = unpaired_difference(
-        [sign * value for value in seen[winner.layout]], [sign * value for value in winner.best.values()]
+        [sign * value for value in seen[winner.layout]], [sign * value for value in winner.again.values()]
     )
     return replace(
         fact,
@@ -165,7 +171,7 @@ def _values(
     ledger: Ledger,
     executor: Executor,
 ) -> tuple[list[int], dict[str, dict[int, float]]]:
-    """The new seeds, and the goal's values by layout and seed, new or not."""
+    """The new seeds, and the goal's values on the study's split by layout and seed, new or not."""
     assert search.final is not None
     wanted = quantity(goal.metric)
     measures = needed_measures(study, {goal.metric}).model_copy(update={"complexity": None})
@@ -184,6 +190,8 @@ def _values(
     values: dict[str, dict[int, float]] = {}
     for record in ledger.records():
         seed = record.at("seed")
+        if record.at("judge") != getattr(settings, "judge", None):
+            continue
         if record.kind == wanted.kind and seed is not None and record.values is not None:
             values.setdefault(record.layout, {})[int(seed)] = wanted.value(record.values)
     return list(new), values

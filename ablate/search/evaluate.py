@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, Literal
 
 from ablate.errors import AblateError
 from ablate.layout.layout import Layout
@@ -159,6 +159,20 @@ def read(candidates: Iterable[Candidate], ledger: Ledger, wanted: Mapping[str, Q
             candidate.metrics[name] = fmean(values) if entry.repeats else values[0]
             if entry.repeats and len(values) > 1:
                 candidate.spread = stdev(values)
+
+
+def judged_on(study: Study, split: Literal["validation", "test"]) -> Study:
+    """The study whose trained networks are judged on this split, where their measurement has a choice.
+
+    What a search chooses by is never the test split: its trials are judged on validation images.
+    """
+    given = {name: getattr(study.measure, name) for name in type(study.measure).model_fields}
+    changed = {
+        name: settings.model_copy(update={"judge": split})
+        for name, settings in given.items()
+        if hasattr(settings, "judge")
+    }
+    return replace(study, measure=study.measure.model_copy(update=changed))
 
 
 def selected(study: Study, layouts: Mapping[str, Layout], measures: Model) -> Study:

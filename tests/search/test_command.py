@@ -9,7 +9,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from ablate.cli import costs, studies  # noqa: F401  (the commands register themselves)
+from ablate.cli import costs, status, studies  # noqa: F401  (the commands register themselves)
 from ablate.cli.app import app
 from ablate.search import SearchSpace
 from ablate.study.load import load_study
@@ -65,9 +65,13 @@ def test_a_search_from_the_command_line(tmp_path: Path) -> None:
     again = run(app, ["search", str(file), "--out", str(out)])
     assert again.exit_code == 0, again.output
     assert rows(out) == before
-    # the cells of the best layouts are those of the search
-    status = run(app, ["status", str(out / "best.yaml"), "--out", str(out), "--json"])
-    assert json.loads(status.output)["missing"] == 0
+    # the search has chosen by validation images; the best layouts are still to be tested
+    counts = json.loads(run(app, ["status", str(out / "best.yaml"), "--out", str(out), "--json"]).output)
+    assert (counts["done"], counts["missing"]) == (0, len(best.layouts))
+    assert best.measure.accuracy.judge == "test"
+    with sqlite3.connect(out / "ledger.sqlite") as ledger:
+        conditions = ledger.execute("SELECT condition FROM rows WHERE kind = 'accuracy'").fetchall()
+    assert {json.loads(condition)["judge"] for (condition,) in conditions} == {"validation"}
 
 
 def test_nothing_found_exits_with_1(tmp_path: Path) -> None:

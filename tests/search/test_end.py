@@ -127,13 +127,15 @@ def test_the_end_in_numbers(training: Any, trained_to: Any, tmp_path: Path) -> N
     assert end.seeds == (2, 3, 4)  # the search had 0 and 1
     assert len(end.pairs) == 4
     names = set(result.trials["name"])
-    again: dict[str, list[int]] = {}
+    again: dict[str, list[tuple[int, str]]] = {}
     for job in training.jobs:
-        again.setdefault(next(iter(job.layouts)), []).append(job.condition["seed"])
+        again.setdefault(next(iter(job.layouts)), []).append((job.condition["seed"], job.condition["judge"]))
     for pair in end.pairs:
         assert pair.layout in names
-        assert sorted(again[pair.layout]) == [0, 1, 2, 3, 4]
-        assert sorted(again[pair.partner]) == [2, 3, 4]  # a random layout is trained with the new seeds alone
+        chosen_by = [(seed, "validation") for seed in range(5)]
+        tested = [(seed, "test") for seed in (2, 3, 4)]  # nothing is chosen by these
+        assert sorted(again[pair.layout]) == sorted(chosen_by + tested)
+        assert sorted(again[pair.partner]) == tested  # a random layout is trained with the new seeds alone
         best, other = pair.costs["macs"]
         assert abs(np.log(best / other)) < 1  # of the same order, and where there is one within a tenth
         found = result.trials.set_index("name").loc[pair.layout, "accuracy"]
@@ -145,7 +147,7 @@ def test_the_end_in_numbers(training: Any, trained_to: Any, tmp_path: Path) -> N
     assert (end.beats.low, end.beats.high) == pytest.approx(tuple(t.confidence_interval()))
     winner = max(end.pairs, key=lambda pair: pair.found)
     assert end.winner == winner.layout
-    assert end.winner_fell == pytest.approx(winner.found - fmean(winner.best.values()))
+    assert end.winner_fell == pytest.approx(winner.found - fmean(winner.again.values()))
     with Ledger(tmp_path / FILE, read_only=True) as ledger:
         known = ledger.read(EndFact)
         assert known is not None

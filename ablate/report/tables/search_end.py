@@ -28,7 +28,8 @@ def search_end_table(results: Results) -> Table | None:
         Column("in the search", wanted.title),
         Column("again", wanted.title),
         Column("fell back", wanted.title),
-        Column("random partner", wanted.title),
+        Column("on test", wanted.title),
+        Column("random partner on test", wanted.title),
         Column("difference", wanted.title),
     )
     rows = tuple(_row(pair, wanted, end.maximize) for pair in end.pairs)
@@ -38,8 +39,9 @@ def search_end_table(results: Results) -> Table | None:
         notes.append(f"Left out, because a training failed: {'; '.join(end.lost)}.")
     caption = (
         f"The best layouts of the search, trained again by the full protocol with {len(end.seeds)} seeds "
-        "that it had not used, each beside a random layout within the same bounds whose exact objectives are "
-        "within a tenth of its own (the nearest where there is none). ± is the standard deviation over seeds."
+        "that it had not used: on the images that the search chose by, and on the test split, by which it "
+        "chose nothing, each beside a random layout within the same bounds whose exact objectives are within "
+        "a tenth of its own (the nearest where there is none). ± is the standard deviation over seeds."
     )
     return Table("search_end", "Search: the best layouts again", caption, columns, rows, raw, tuple(notes))
 
@@ -82,15 +84,16 @@ def _unit(wanted: Quantity) -> str:
 
 
 def _row(pair: Again, wanted: Quantity, maximize: bool) -> tuple[Cell, ...]:
-    best, other = list(pair.best.values()), list(pair.other.values())
-    fell = (pair.found - fmean(best)) * (1 if maximize else -1)
+    best, other, again = (list(values.values()) for values in (pair.best, pair.other, pair.again))
+    fell = (pair.found - fmean(again)) * (1 if maximize else -1)
     difference = fmean(best) - fmean(other)
     return (
         Cell(pair.layout, sort=pair.layout),
         Cell(pair.text, sort=pair.text),
         number(pair.found, with_error(pair.found / wanted.scale, None, fallback_digits=wanted.digits)),
-        _mean(best, wanted),
+        _mean(again, wanted),
         number(fell, signed(fell / wanted.scale)),
+        _mean(best, wanted),
         Cell(f"{_mean(other, wanted).text}", sort=fmean(other), hint=pair.partner_text),
         number(difference, signed(difference / wanted.scale)),
     )
@@ -108,11 +111,12 @@ def _raw(pair: Again, maximize: bool) -> dict[str, object]:
         "layout": pair.layout,
         "definition": pair.text,
         "in_search": pair.found,
-        "again": best,
-        "fell_back": (pair.found - best) * (1 if maximize else -1),
+        "again": fmean(pair.again.values()),
+        "fell_back": (pair.found - fmean(pair.again.values())) * (1 if maximize else -1),
+        "test": best,
         "partner": pair.partner,
         "partner_definition": pair.partner_text,
-        "partner_again": other,
+        "partner_test": other,
         "difference": best - other,
         **{f"{name}": costs[0] for name, costs in pair.costs.items()},
         **{f"partner_{name}": costs[1] for name, costs in pair.costs.items()},
