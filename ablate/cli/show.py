@@ -34,8 +34,9 @@ def show(
     """
     from ablate.cli.studies import show_study
     from ablate.errors import AblateError
+    from ablate.layout.diagram import svg_diagram, text_diagram
     from ablate.layout.layout import Layout
-    from ablate.model.diagram import svg_diagram, text_diagram
+    from ablate.model.diagram import columns
 
     if context.params["study"] is None and _is_study(layout):
         if diagram or svg is not None:
@@ -49,9 +50,10 @@ def show(
                 f"{described.name!r} is a model of timm: it is taken whole; ablate convert {described.text} "
                 "writes it in the language where its family can be"
             )
+        drawn = columns(described, resolution, channels)
         if svg is not None:
-            svg.write_text(svg_diagram(described, resolution, channels), encoding="utf-8")
-        typer.echo(text_diagram(described, resolution, channels))
+            svg.write_text(svg_diagram(described.name, drawn), encoding="utf-8")
+        typer.echo(text_diagram(drawn))
         return
     if as_json:
         typer.echo(json.dumps(described.to_dict(), indent=2))

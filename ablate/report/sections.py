@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
+from ablate.layout.diagram import svg_diagram
 from ablate.measurements.register import quantity
 from ablate.report.cells import first, measured
 from ablate.report.numbers import significant
@@ -11,6 +14,7 @@ from ablate.report.results import Results
 from ablate.report.table import Cell
 from ablate.report.tables.layouts import written
 from ablate.report.tables.stages import COLUMNS, stage_costs
+from ablate.run.facts import DiagramFact
 
 _COSTS = ("params", "macs", "training_macs", "elementwise")
 
@@ -19,7 +23,8 @@ _COSTS = ("params", "macs", "training_macs", "elementwise")
 class Section:
     """A layout: its pattern, its settings and counts as pairs of label and text, and its stages.
 
-    `missing` are its cells without a number, as kind, status and reason.
+    `missing` are its cells without a number, as kind, status and reason; `diagram` is an `<svg>` element, or
+    empty.
     """
 
     name: str
@@ -29,12 +34,15 @@ class Section:
     heads: tuple[str, ...]
     stages: tuple[tuple[str, ...], ...]
     missing: tuple[tuple[str, str, str], ...]
+    diagram: Markup
 
 
 def sections(results: Results) -> list[Section]:
     """Every layout in the order of the study."""
     stages = stage_costs(results)
     shown = [quantity(name, "complexity") for name in COLUMNS]
+    diagrams = results.knows(DiagramFact)
+    drawn = {row.layout: row.columns for row in diagrams.rows} if diagrams is not None else {}
     made = []
     for name, text in results.texts.items():
         settings = results.fact.settings.get(name, {})
@@ -65,6 +73,7 @@ def sections(results: Results) -> list[Section]:
                 ("Stage", *(wanted.title for wanted in shown)),
                 tuple(lines),
                 tuple(dict.fromkeys((record.kind, record.status, record.reason) for record in lost)),
+                Markup(svg_diagram(name, drawn[name]) if name in drawn else ""),
             )
         )
     return made

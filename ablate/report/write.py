@@ -27,6 +27,7 @@ from ablate.report.results import Results
 from ablate.report.table import Table
 from ablate.run.facts import (
     AblationFact,
+    DiagramFact,
     ExpectationFact,
     FormulaFact,
     LadderFact,
@@ -40,6 +41,7 @@ from ablate.run.ledger import Ledger
 from ablate.run.search_facts import CourseFact, EndFact
 
 FACTS = (
+    DiagramFact,
     FormulaFact,
     MixerFact,
     MatchFact,

@@ -10,6 +10,7 @@ from itertools import groupby
 from ablate.errors import AblateError
 from ablate.measurements.register import AnyMeasurement, measurement
 from ablate.run.declared import declare
+from ablate.run.diagrams import keep_diagrams
 from ablate.run.executors.base import Executor, Watch
 from ablate.run.facts import MachineFact, StudyFact
 from ablate.run.inspect import inspect_data
@@ -111,6 +112,7 @@ def run_study(
     inspect_data(study, {cell.kind for cell in todo})
     if any(cell.kind == "complexity" for cell in cells):
         keep_formulas(study, ledger, executor)
+        keep_diagrams(study, ledger, executor)
     for kind, group in groupby(todo, key=lambda cell: cell.kind):
         driver.run(measurement(kind), list(group))
     after = ledger.states(cells)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
+from ablate.layout.diagram import Column
 from ablate.measurements.values import Values
 
 
@@ -112,6 +113,24 @@ class FormulaFact(Fact):
     name: ClassVar[str] = "formulas"
 
     rows: tuple[FormulaRecord, ...] = ()
+    keys: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DiagramRecord(Values):
+    """What the drawing of one layout shows."""
+
+    layout: str
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True)
+class DiagramFact(Fact):
+    """The drawings of the layouts; `keys` says what each was worked out from."""
+
+    name: ClassVar[str] = "diagrams"
+
+    rows: tuple[DiagramRecord, ...] = ()
     keys: dict[str, str] = field(default_factory=dict)
 
 

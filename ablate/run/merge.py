@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from ablate.errors import AblateError
-from ablate.run.facts import Fact, FormulaFact, MachineFact, MatchFact, StudyFact
+from ablate.run.facts import DiagramFact, Fact, FormulaFact, MachineFact, MatchFact, StudyFact
 from ablate.run.ledger import Ledger
 
 F = TypeVar("F", bound=Fact)
@@ -111,6 +111,11 @@ def _facts(sources: Sequence[Ledger], into: Ledger) -> None:
         rows = {row.block: row for fact in reversed(formulas) for row in fact.rows}
         keys = {block: key for fact in reversed(formulas) for block, key in fact.keys.items()}
         into.write(FormulaFact(tuple(rows.values()), keys))
+    diagrams = _known(sources, DiagramFact)
+    if diagrams:
+        drawn = {row.layout: row for fact in reversed(diagrams) for row in fact.rows}
+        of = {name: key for fact in reversed(diagrams) for name, key in fact.keys.items()}
+        into.write(DiagramFact(tuple(drawn.values()), of))
     matches = [match for match in _known(sources, MatchFact) if match.rows]
     if matches:
         found = {json.dumps([row.layout, row.axis]): row for fact in reversed(matches) for row in fact.rows}

@@ -8,7 +8,8 @@ import pytest
 
 from ablate import Layout
 from ablate.layout import BlockCall
-from ablate.model.diagram import columns, reach, svg_diagram, text_diagram
+from ablate.layout.diagram import svg_diagram, text_diagram
+from ablate.model.diagram import columns, reach
 
 
 @pytest.mark.parametrize(
@@ -48,10 +49,11 @@ def test_equal_blocks_are_one_box() -> None:
 
 def test_text_and_svg_say_the_same() -> None:
     layout = Layout("conv & pool{ffn=none} | softmax", widths=[16, 32], depths=[1, 1], name="<odd & name>")
-    text = text_diagram(layout)
+    drawn = columns(layout)
+    text = text_diagram(drawn)
     assert "stage 2  [32 x 28 x 28]" in text
     assert "global" in text
-    drawing = ElementTree.fromstring(svg_diagram(layout))  # well formed, and the name is quoted
+    drawing = ElementTree.fromstring(svg_diagram(layout.name, drawn))  # well formed, and the name is quoted
     titles = [node.text for node in drawing.iter("{http://www.w3.org/2000/svg}title")]
     assert titles[0] == "<odd & name>"
     assert "parallel(of=[conv, pool]){ffn=none}, reach 3 x 3" in titles
