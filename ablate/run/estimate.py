@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from ablate.data.load import inspect
 from ablate.errors import AblateError
 from ablate.measurements.register import is_known, measurement
 from ablate.run.executors.base import Executor
@@ -88,7 +90,24 @@ class Estimator:
     def _work(self, layout: str, kind: str, condition: Any) -> float:
         side = getattr(condition, "resolution", None) or self.resolution
         macs = self.macs(layout) or 1e9
-        return macs * (side / self.resolution) ** 2 * measurement(kind).work(condition)
+        return macs * (side / self.resolution) ** 2 * measurement(kind).work(_sized(condition))
+
+
+def _sized(condition: Any) -> Any:
+    """The condition that says how many training images there are, where it means all of a known set."""
+    dataset = getattr(condition, "dataset", None)
+    if dataset is None or getattr(condition, "subset", 0) is not None:
+        return condition
+    images = _training_images(dataset, condition.data_dir)
+    return condition if images is None else condition.model_copy(update={"subset": images})
+
+
+@cache
+def _training_images(dataset: str, data_dir: str | None) -> int | None:
+    try:
+        return inspect(dataset, data_dir=data_dir).images.get("train")
+    except AblateError:  # it is not on this machine, or not yet
+        return None
 
 
 def estimator(study: Study, ledger: Ledger | None, folder: Path, executor: Executor) -> Estimator:

@@ -143,6 +143,13 @@ def test_estimates() -> None:
     assert estimator([]).of(first).source == "MACs"
 
 
+def test_a_set_is_as_large_as_it_is() -> None:
+    first = accuracy(parse_study(TEXT.replace(", subset: 100", "")))[0]
+    assert first.condition.dataset == "digits"
+    # 3 passes x 2 epochs over the 1,201 training images of digits
+    assert estimator([]).of(first).seconds == pytest.approx(3 * 2 * 1201 * 1e8 / 16 / 1e9)
+
+
 def test_shared_cells_are_divided_among_the_workers() -> None:
     study = parse_study(TEXT)
     cells = accuracy(study)
