@@ -20,11 +20,11 @@ def load_file(file: str) -> Study:
 
 
 def load_matched(file: str) -> Study:
-    """The study with its layouts at the budget that it asks for."""
+    """The study with its layouts at the budgets that it asks for."""
     from ablate.run.prepare import matched
 
     study = load_file(file)
-    if study.match is None:
+    if not study.matches:
         return study
     with make("local", 1, None, None) as executor:
         return matched(study, executor)

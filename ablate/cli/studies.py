@@ -239,7 +239,7 @@ def _dry_run(
     with ExitStack() as stack:
         ledger = stack.enter_context(open_ledger(out)) if exists(out / FILE) else None
         executor = stack.enter_context(make("local", 1, None, None))
-        if study.match is not None:
+        if study.matches:
             study = matched(study, executor)
         dry_run(
             study,

@@ -29,6 +29,7 @@ DEFAULT_SD = 0.2
 """Points: one layout's spread over seeds on Fashion-MNIST after a short schedule, 0.12 to 0.20 there."""
 _WANTED = (0.5, 0.2)
 _ENOUGH = 4  # values, at the least, that a spread is taken from
+_MOST = 50.0  # points; what is found only where it is larger needs no study
 
 Samples = dict[str, dict[Any, float]]
 
@@ -69,6 +70,8 @@ def decision_lines(study: Study, folder: Path) -> list[str]:
     family = "1 comparison" if comparisons == 1 else f"{comparisons} comparisons, Holm"
     if able.difference is None or able.margin is None:
         lines.append(f"one seed ({family}) decides nothing: take 3 or more")
+    elif able.difference > _MOST:
+        lines.append(f"{count} seeds ({family}) decide nothing: take more")
     else:
         lines.append(
             f"{count} seeds ({family}) resolve a difference of {able.difference:.2g} points, and show two "

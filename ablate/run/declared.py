@@ -40,7 +40,7 @@ def declare(study: Study, ledger: Ledger) -> None:
     if study.claims or ledger.read(ClaimsFact) is not None:
         ledger.write(ClaimsFact(study.claims))
     rungs = tuple(
-        LadderRecord(one.base, tuple(Rung(scale, name) for scale, name in one.rungs)) for one in study.ladders
+        LadderRecord(one.base, tuple(Rung(size, name) for size, name in one.rungs)) for one in study.ladders
     )
     if rungs or ledger.read(LadderFact) is not None:
         ledger.write(LadderFact(rungs))

@@ -275,9 +275,9 @@ class LooksFact(Fact):
 
 @dataclass(frozen=True)
 class Rung:
-    """One size of a layout: its scale, and the name of the layout at it."""
+    """One size of a layout: its scale or budget, and the name of the layout at it."""
 
-    scale: float
+    size: str
     layout: str
 
 

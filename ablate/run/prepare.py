@@ -24,15 +24,16 @@ _FORMULAS = "ablate.runners.formulas:run"
 
 
 def matched(study: Study, executor: Executor, ledger: Ledger | None = None) -> Study:
-    """The study with its layouts at one budget, where it says `match`; what changed goes into the ledger.
+    """The study with its layouts at their budgets, where it has any; what changed goes into the ledger.
 
     Raises `LayoutError` with every layout that cannot meet the budget, and the nearest sizes it can have.
     """
-    if study.match is None:
+    if not study.matches:
         if ledger is not None:
             ledger.write(MatchFact())
         return study
-    condition = {"match": study.match.model_dump(mode="json"), "resolution": study.input.resolution}
+    budgets = {name: match.model_dump(mode="json") for name, match in study.matches.items()}
+    condition = {"budgets": budgets, "resolution": study.input.resolution}
     size = [study.input.channels, study.input.classes]
     keys = {name: layout_key(layout) for name, layout in study.layouts.items()}
     key = digest([condition, size, keys, code_hash(_MATCH), metadata.version("torch")])
@@ -44,11 +45,11 @@ def matched(study: Study, executor: Executor, ledger: Ledger | None = None) -> S
         name: Layout.from_settings(LayoutSettings.model_validate(settings), name, check=False)
         for name, settings in fact.layouts.items()
     }
-    return replace(study, layouts=layouts, match=None)
+    return replace(study, layouts=study.layouts | layouts, match=None, budgets={})
 
 
 def _solved(study: Study, executor: Executor, condition: Json, key: str) -> MatchFact:
-    job = replace(study_job(study, _MATCH, list(study.layouts)), condition=condition, where="counted")
+    job = replace(study_job(study, _MATCH, list(study.matches)), condition=condition, where="counted")
     ((_, outcome),) = executor.run([job])
     if outcome.values is None:
         raise AblateError(f"the layouts could not be matched: {outcome.reason}")

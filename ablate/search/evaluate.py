@@ -178,7 +178,13 @@ def judged_on(study: Study, split: Literal["validation", "test"]) -> Study:
 def selected(study: Study, layouts: Mapping[str, Layout], measures: Model) -> Study:
     """The study of these layouts and measurements alone."""
     return replace(
-        study, layouts=dict(layouts), match=None, measure=measures, report=ReportOptions(), warnings=()
+        study,
+        layouts=dict(layouts),
+        match=None,
+        budgets={},
+        measure=measures,
+        report=ReportOptions(),
+        warnings=(),
     )
 
 

@@ -1,10 +1,12 @@
 """`ladder:` of a study file: each layout at several sizes, by its widths or by its depths.
 
     ladder: {scales: [0.5, 0.71, 1, 1.41], by: width}
+    ladder: {budgets: [100k, 200k, 400k, 800k], of: params}
 
 A scaled layout is called `name*0.71`; at scale 1 it is the layout itself. By width every stage keeps its
 number of heads, and its width goes to the nearest multiple of that number (and of 4), so that every block can
-be built; by depth every stage keeps at least one block.
+be built; by depth every stage keeps at least one block. A layout at a budget is called `name@200k`; it is
+brought there as `match` does it, when costs are counted.
 """
 
 from __future__ import annotations
@@ -14,39 +16,52 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StrictStr, ValidationError
+from pydantic import AfterValidator, Field, StrictStr, ValidationError, model_validator
 
 from ablate.errors import Mistake, did_you_mean
 from ablate.layout.layout import Layout
 from ablate.layout.resolve import resolve
 from ablate.layout.settings import LayoutSettings, Model, Positive, plain_mistakes
 from ablate.measurements.fields import distinct
-
-
-def _two(scales: tuple[float, ...]) -> tuple[float, ...]:
-    if len(scales) < 2:
-        raise ValueError("a ladder needs two scales at least, and four for a law")
-    return distinct(scales)
+from ablate.study.fields import Size
+from ablate.study.match import Match
 
 
 class LadderSettings(Model):
     """The sizes of a ladder."""
 
-    scales: Annotated[tuple[Positive, ...], Field(max_length=20), AfterValidator(_two)] = Field(
-        description="Factors of the widths or depths, four at least for a law: [0.5, 0.71, 1, 1.41]."
+    scales: Annotated[tuple[Positive, ...], Field(max_length=20), AfterValidator(distinct)] = Field(
+        default=(),
+        description="Factors of the widths or depths, four at least for a law: [0.5, 0.71, 1, 1.41].",
     )
+    budgets: Annotated[tuple[Size, ...], Field(max_length=20), AfterValidator(distinct)] = Field(
+        default=(), description="Budgets that every layout is brought to: [100k, 200k, 400k, 800k]."
+    )
+    of: Literal["params", "macs"] = Field(
+        default="params", description="What the budgets are of; MACs are those at the input's resolution."
+    )
+    tolerance: Size = Field(default=0.01, description="Largest relative distance from a budget, as 1%.")
     by: Literal["width", "depth"] = Field(default="width", description="What is scaled.")
     layouts: tuple[StrictStr, ...] | None = Field(
         default=None, min_length=1, description="The layouts that are scaled; default: all of `layouts`."
     )
 
+    @model_validator(mode="after")
+    def _two(self) -> LadderSettings:
+        if len(self.scales) + len(self.budgets) < 2:
+            raise ValueError("a ladder needs two sizes at least, and four for a law")
+        if self.tolerance >= 1:
+            raise ValueError(f"the tolerance must be below 100%, got {self.tolerance:.0%}")
+        return self
+
 
 @dataclass(frozen=True)
 class Ladder:
-    """A layout at several sizes: the name of the layout at each scale, in rising order."""
+    """A layout at several sizes: each as it is called (`0.71`, `200k`), and the layout's name at it; scales
+    first, both in rising order."""
 
     base: str
-    rungs: tuple[tuple[float, str], ...]
+    rungs: tuple[tuple[str, str], ...]
 
 
 @dataclass
@@ -55,6 +70,7 @@ class Ladders:
 
     ladders: list[Ladder] = field(default_factory=list)
     derived: dict[str, Layout] = field(default_factory=dict)
+    budgets: dict[str, Match] = field(default_factory=dict)  # of derived layouts, by name
     mistakes: list[Mistake] = field(default_factory=list)
 
 
@@ -84,6 +100,9 @@ def make_ladders(
 def _add(out: Ladders, name: str, layout: Layout, settings: LadderSettings, check: bool) -> None:
     sizes: dict[tuple[tuple[int, ...], tuple[int, ...]], float] = {}
     rungs = []
+    if settings.by == "depth" and layout.settings.stages is not None:
+        out.mistakes.append(Mistake(f"`stages` fixes the depths of {name!r}; scale it by width", ("by",)))
+        return
     for place, scale in sorted(enumerate(settings.scales), key=lambda pair: pair[1]):
         path = ("scales", place)
         scaled = layout if scale == 1 else _scaled(out, name, layout, settings.by, scale, path, check)
@@ -98,18 +117,25 @@ def _add(out: Ladders, name: str, layout: Layout, settings: LadderSettings, chec
             continue
         sizes[size] = scale
         rung = name if scale == 1 else f"{name}*{scale:g}"
-        rungs.append((scale, rung))
+        rungs.append((f"{scale:g}", rung))
         if scale != 1:
             out.derived[rung] = scaled
+    for budget in sorted(settings.budgets):
+        size_name = _short(budget)
+        rung = f"{name}@{size_name}"
+        rungs.append((size_name, rung))
+        made = Layout.from_settings(layout.settings, rung, check=False)
+        assert isinstance(made, Layout)
+        out.derived[rung] = made
+        out.budgets[rung] = Match.model_validate(
+            {settings.of: budget, "tolerance": settings.tolerance, "by": settings.by}
+        )
     out.ladders.append(Ladder(name, tuple(rungs)))
 
 
 def _scaled(
     out: Ladders, name: str, layout: Layout, by: str, scale: float, path: tuple[str | int, ...], check: bool
 ) -> Layout | None:
-    if by == "depth" and layout.settings.stages is not None:
-        out.mistakes.append(Mistake(f"`stages` fixes the depths of {name!r}; scale it by width", ("by",)))
-        return None
     given = {key: getattr(layout.settings, key) for key in layout.settings.model_fields_set}
     if by == "width":
         widths = tuple(scaled_width(stage.width, stage.heads, scale) for stage in layout.stages)
@@ -127,6 +153,12 @@ def _scaled(
         return None
     made = Layout.from_settings(settings, f"{name}*{scale:g}", check=False)
     return made if isinstance(made, Layout) else None
+
+
+def _short(budget: float) -> str:
+    """A budget as in a name: `200k`, `1.5M`."""
+    factor, unit = next((pair for pair in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if budget >= pair[0]), (1, ""))
+    return f"{budget / factor:g}{unit}"
 
 
 def scaled_width(width: int, heads: int, scale: float) -> int:

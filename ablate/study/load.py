@@ -20,11 +20,12 @@ from ablate.study.ablation_layouts import Ablation, make_ablations
 from ablate.study.entries import Entries
 from ablate.study.expect_quantities import read_expectations
 from ablate.study.expectation import Expectation
-from ablate.study.ladder import Ladder, LadderSettings, make_ladders
+from ablate.study.ladder import Ladders, LadderSettings, make_ladders
+from ablate.study.match import Match
 from ablate.study.measure import measure_model, settings_of, with_resolutions
 from ablate.study.source import Source, parse_source, read_source
 from ablate.study.space import space_mistakes, unmeasured_goals
-from ablate.study.study import Match, ReportOptions, Search, Study, StudyFile
+from ablate.study.study import ReportOptions, Search, Study, StudyFile
 
 _EXTENSIONS = ("extensions", "blocks")
 
@@ -101,7 +102,8 @@ class _Loader:
             report=report,
             search=search,
             ablations=ablations,
-            ladders=ladders,
+            ladders=tuple(ladders.ladders),
+            budgets=ladders.budgets,
             expectations=expectations,
             claims=claims,
             extensions=files,
@@ -120,11 +122,11 @@ class _Loader:
         entries.derive(made.derived)
         return tuple(made.ablations)
 
-    def ladders(self, entries: Entries, own: dict[str, Any]) -> tuple[Ladder, ...]:
+    def ladders(self, entries: Entries, own: dict[str, Any]) -> Ladders:
         """The ladders, of the file's own layouts unless it names others; their sizes are layouts too."""
         settings: LadderSettings | None = self.section("ladder")
         if settings is None:
-            return ()
+            return Ladders()
         if "match" in self.data:
             message = "`match` would bring all sizes of a ladder to one budget; leave one of the two out"
             self.mistakes.append(Mistake(message, ("ladder",), at_key=True))
@@ -132,7 +134,7 @@ class _Loader:
         made = make_ladders(settings, known, names=entries.names, check=self.check)
         self.add(made.mistakes, "ladder")
         entries.derive(made.derived)
-        return tuple(made.ladders)
+        return made
 
     def expectations(
         self, entries: Entries, measure: Model, given_input: Input
@@ -251,8 +253,7 @@ class _Loader:
                 self.mistakes.append(Mistake(message, ("match",)))
         broken = self.mistaken() & {"ablation", "ladder"}  # then the names of derived layouts are not known
         if report.baseline is not None and report.baseline not in entries.names and not broken:
-            hint = did_you_mean(report.baseline, tuple(entries.names))
-            message = f"unknown layout {report.baseline!r}{hint}"
+            message = f"unknown layout {report.baseline!r}{did_you_mean(report.baseline, [*entries.names])}"
             self.mistakes.append(Mistake(message, ("report", "baseline")))
         if match is not None and match.by == "depth":
             for name, layout in entries.layouts.items():

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import AfterValidator, Field, StrictStr, model_validator
+from pydantic import AfterValidator, Field, StrictStr
 
 from ablate.layout.network import Network
 from ablate.layout.settings import Defaults, Model, Positive
@@ -15,47 +15,13 @@ from ablate.measurements.fields import Input
 from ablate.study.ablation import AblationValue
 from ablate.study.ablation_layouts import Ablation
 from ablate.study.expectation import Expectation
-from ablate.study.fields import Bytes, Size, Text
+from ablate.study.fields import Size, Text
 from ablate.study.ladder import Ladder, LadderSettings
+from ablate.study.match import Match
 from ablate.study.measure import measure_model
 from ablate.study.search import Search, Space
 
 __all__ = ["Input", "Match", "ReportOptions", "Search", "Space", "Study", "StudyFile"]
-
-
-class Match(Model):
-    """Make all layouts equal in one quantity by changing one dimension of each."""
-
-    params: Size | None = Field(default=None, description="Parameters, as 13.1M.")
-    macs: Size | None = Field(default=None, description="MACs at the input's resolution, as 0.6G.")
-    memory: Bytes | None = Field(
-        default=None, description="Peak memory of one inference in bytes, as 512MiB."
-    )
-    tolerance: Size = Field(default=0.01, description="Largest relative difference that is accepted, as 1%.")
-    by: Literal["width", "depth", "expansion"] = Field(
-        default="width", description="The dimension that is changed."
-    )
-
-    @model_validator(mode="after")
-    def _one_quantity(self) -> Match:
-        given = [name for name in ("params", "macs", "memory") if getattr(self, name) is not None]
-        if len(given) > 1:
-            raise ValueError(f"match one quantity, not {' and '.join(given)}")
-        if not given:
-            raise ValueError("match needs one of params, macs, memory")
-        if self.tolerance >= 1:
-            raise ValueError(f"the tolerance must be below 100%, got {self.tolerance:.0%}")
-        return self
-
-    @property
-    def quantity(self) -> Literal["params", "macs", "memory"]:
-        """The quantity that is matched."""
-        return "params" if self.params is not None else "macs" if self.macs is not None else "memory"
-
-    @property
-    def target(self) -> float:
-        """The budget, in the quantity's unit."""
-        return float(getattr(self, self.quantity))
 
 
 class ReportOptions(Model):
@@ -138,12 +104,20 @@ class Study:
     search: Search | None = None
     ablations: tuple[Ablation, ...] = ()
     ladders: tuple[Ladder, ...] = ()
+    budgets: dict[str, Match] = field(default_factory=dict)  # of layouts that have one of their own
     expectations: tuple[Expectation, ...] = ()
     claims: dict[str, tuple[str, ...]] = field(default_factory=dict)  # sentence -> expectations as text
     extensions: tuple[Path, ...] = ()
     warnings: tuple[str, ...] = ()
     path: Path | None = None
     text: str = ""
+
+    @property
+    def matches(self) -> dict[str, Match]:
+        """The budget of every layout that is to be brought to one."""
+        if self.match is None:
+            return dict(self.budgets)
+        return dict.fromkeys(self.layouts, self.match) | self.budgets
 
     @property
     def baseline(self) -> str:

@@ -40,7 +40,7 @@ def ladders(opened: Open, study_of: Make) -> Callable[..., Results]:
             frame.at[index, "values"] = frame.at[index, "values"] | {"top1": top1}
         fact = LadderFact(
             tuple(
-                LadderRecord(base, tuple(Rung(scale, f"{base}*{scale}") for scale in scales))
+                LadderRecord(base, tuple(Rung(f"{scale:g}", f"{base}*{scale}") for scale in scales))
                 for base in ("a", "b", "flat")
             )
         )

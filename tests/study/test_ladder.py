@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from ablate.errors import LayoutError
+from ablate.run.executors.base import Setup
+from ablate.run.executors.local import LocalExecutor
+from ablate.run.prepare import matched
 from ablate.study.ladder import scaled_width
 from ablate.study.load import parse_study
 from ablate.study.study import Study
@@ -21,6 +26,13 @@ def study_of(ladder: str, old: str = "", new: str = "") -> Study:
     return parse_study(STUDY.replace("LADDER", ladder).replace(old, new))
 
 
+@pytest.fixture
+def one_worker() -> Iterator[LocalExecutor]:
+    with LocalExecutor(Setup(workers=1)) as executor:
+        assert isinstance(executor, LocalExecutor)
+        yield executor
+
+
 def test_by_width_heads_stay_and_divide_the_width() -> None:
     study = study_of("{scales: [0.5, 0.71, 1, 1.41]}")
     assert list(study.layouts) == ["a", "b", *(f"{n}*{s}" for n in "ab" for s in ("0.5", "0.71", "1.41"))]
@@ -35,6 +47,20 @@ def test_by_width_heads_stay_and_divide_the_width() -> None:
         assert layout.depths == (2, 4)
         layout.build(10, 1)
     assert [rung for _, rung in study.ladders[0].rungs] == ["a*0.5", "a*0.71", "a", "a*1.41"]
+
+
+def test_budgets_are_met_when_costs_are_counted(one_worker: LocalExecutor) -> None:
+    study = study_of("{budgets: [50k, 25k], layouts: [a], tolerance: 10%}")
+    assert list(study.layouts) == ["a", "b", "a@25k", "a@50k"]
+    assert study.ladders[0].rungs == (("25k", "a@25k"), ("50k", "a@50k"))
+    made = matched(study, one_worker)
+    costs = {name: layout.cost(16, channels=1, classes=10).params for name, layout in made.layouts.items()}
+    assert abs(costs["a@25k"] / 25_000 - 1) < 0.1
+    assert abs(costs["a@50k"] / 50_000 - 1) < 0.1
+    assert made.layouts["b"] == study.layouts["b"]
+    both = study_of("{scales: [0.5, 1], budgets: [100k], of: macs, layouts: [b]}")
+    assert [size for size, _ in both.ladders[0].rungs] == ["0.5", "1", "100k"]
+    assert both.budgets["b@100k"].macs == 100_000
 
 
 def test_by_depth_of_named_layouts() -> None:
@@ -54,7 +80,9 @@ def test_widths_go_in_steps(width: int, heads: int, scale: float, expected: int)
 @pytest.mark.parametrize(
     ("ladder", "place", "message"),
     [
-        ("{scales: [1]}", "4:18", "two scales at least"),
+        ("{scales: [1]}", "4:9", "two sizes at least"),
+        ("{budgets: [1k, 1000]}", "4:19", "1000 is given twice"),
+        ("{budgets: [1k, none]}", "4:24", "none"),
         ("{scales: [1, 1]}", "4:18", "1.0 is given twice"),
         ("{scales: [1, 1.01]}", "4:22", "'a' has the same sizes at 1 and 1.01: widths go in steps"),
         ("{scales: [1, 2], layouts: [c]}", "4:36", "unknown layout 'c'"),

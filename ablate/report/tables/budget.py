@@ -29,6 +29,7 @@ def budget_table(results: Results) -> Table | None:
     first = fact.rows[0]
     matched = quantity(first.axis)
     others = [quantity(name) for name in _AXES if name != first.axis]
+    targets = dict.fromkeys(_target(match) for match in fact.rows)
     rows = []
     for match in fact.rows:
         value = math.nan if match.value is None else match.value
@@ -55,7 +56,8 @@ def budget_table(results: Results) -> Table | None:
     return Table(
         "budget",
         "Equal budgets",
-        f"The layouts brought to {_target(first)} by their {first.by}, and what this leaves on other axes.",
+        f"The layouts brought to {' or '.join(targets)} by their {first.by}, and what this leaves on other "
+        "axes.",
         columns,
         tuple(rows),
         pd.DataFrame([_raw(match) for match in fact.rows]),
