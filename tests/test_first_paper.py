@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 PAGE = Path(__file__).parent.parent / "docs" / "first-paper.md"
-SHORTER = {"epochs: 5, seeds: 5": "epochs: 1, seeds: 2, subset: 64", "seconds: 0.5": "seconds: 0.05"}
+SHORTER = {
+    "epochs: 5, seeds: 5": "epochs: 1, seeds: 2, subset: 64",
+    "processes: 3, rounds: 2, seconds: 0.5": "processes: 2, rounds: 1, seconds: 0.05",
+}
 
 
 def commands() -> list[list[str]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,3 +37,13 @@ def test_there_are_numbers_to_look_up() -> None:
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)\)", TEXT))))
 def test_links_lead_somewhere(link: str) -> None:
     assert (ROOT / link).exists()
+
+
+def test_its_study_with_its_block_is_valid(
+    ablate: Callable[..., Any], tmp_path: Path, fresh_blocks: Callable[[], None]
+) -> None:
+    for name, text in re.findall(r"```(?:yaml|python)\n# (\S+)\n(.*?)```", TEXT, re.DOTALL):
+        (tmp_path / name).write_text(text)
+    checked = ablate("check", tmp_path / "paper.yaml")
+    assert checked.code == 0, checked.err
+    assert "5 layouts" in checked.out
