@@ -123,7 +123,7 @@ def dot_figure(
                 markerfacecolor=face(looks[name]),
             )
         panel.set_xlabel(f"{wanted.title} at {resolution} px")
-        panel.set_yticks(range(len(shown)), shown)
+        style.name_rows(panel, shown)
         panel.margins(x=0.12)
         if wanted.unit:  # an amount starts at nothing; a ratio does not
             panel.set_xlim(left=0)

@@ -73,7 +73,8 @@ def looks(texts: Mapping[str, str]) -> dict[str, Look]:
     shown = {}
     for index, name in enumerate(texts):
         turn, place = divmod(index, len(colors_cycle))
-        shown[name] = Look(colors_cycle[place], lines[turn % len(lines)], _SERIES_MARKERS[place])
+        marker = _SERIES_MARKERS[(place + 3 * turn) % len(_SERIES_MARKERS)]  # another one
+        shown[name] = Look(colors_cycle[place], lines[turn % len(lines)], marker)
     return shown
 
 
@@ -183,19 +184,42 @@ def grid(rows: int, columns: int, *, height: float) -> tuple[Figure, list[list[A
     return figure, [list(line) for line in panels]
 
 
+def wrapped(name: str, most: int) -> str:
+    """A name in lines of at most that many characters, broken behind `/`, `+`, `,`, `:` and blanks."""
+    lines = [""]
+    for piece in re.findall(r"[^/+,: ]*[/+,: ]+|[^/+,: ]+", name):
+        if lines[-1] and len(lines[-1] + piece.rstrip()) > most:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def name_rows(panel: Axes, names: Sequence[str]) -> None:
+    """Names along the y axis, a row each; long ones are broken, and the figure grows with them."""
+    labels = [wrapped(name, 26 if _narrow.get() else 44) for name in names]
+    panel.set_yticks(range(len(names)), labels)
+    figure = panel.get_figure(root=True)
+    if figure is not None and _narrow.get():
+        width, height = figure.get_size_inches()
+        most = max((label.count("\n") for label in labels), default=0)
+        figure.set_size_inches(width, height + 0.06 * most * len(labels))
+
+
 def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
     """A legend right of the panels, which make room; the figure grows when the legend is the taller.
 
     Below the panels where the figure is one column wide.
     """
     width, height = figure.get_size_inches()
+    labels = [wrapped(label, 48 if _narrow.get() else 30) for label in labels]
+    lines = sum(label.count("\n") + 1 for label in labels)
     if _narrow.get():
-        longest = max((len(label) for label in labels), default=0)
+        longest = max((len(line) for label in labels for line in label.split("\n")), default=0)
         columns = max(1, min(len(labels), 3, int(54 // (longest + 8))))
         figure.set_size_inches(width, height + 0.1 + 0.17 * math.ceil(len(labels) / columns))
         figure.legend(handles, labels, loc="outside lower center", ncols=columns, handlelength=2.4)
         return
-    figure.set_size_inches(width, max(height, 0.3 + 0.165 * len(labels)))
+    figure.set_size_inches(width, max(height, 0.3 + 0.165 * lines))
     figure.legend(handles, labels, loc="outside right upper", handlelength=2.8)
 
 

@@ -177,3 +177,21 @@ def test_a_search_of_small_layouts_is_shown_in_fitting_units_and_with_its_spread
     assert [cell.text for cell in table.rows[0]][-2:] == ["0.8623", "93.20 ± 0.36"]
     assert [cell.text for cell in table.rows[1]][-1] == "95.39"
     assert "standard deviation over seeds" in table.caption
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("hybrid", ["hybrid"]),
+        ("hybrid/global-heads+plain-ffn+small-kernel", ["hybrid/global-heads+", "plain-ffn+small-kernel"]),
+        ("key_only, linear saliency", ["key_only, linear saliency"]),
+        ("a" * 40, ["a" * 40]),
+    ],
+)
+def test_long_names_are_broken_where_words_end(name: str, lines: list[str]) -> None:
+    assert style.wrapped(name, 26).split("\n") == lines
+
+
+def test_a_layout_s_look_is_its_own() -> None:
+    looks = style.looks({f"layout {index}": f"[conv softmax pool]*{index + 1}" for index in range(25)})
+    assert len({(look.color, look.marker) for look in looks.values()}) == 25

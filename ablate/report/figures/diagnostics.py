@@ -33,7 +33,7 @@ def diagnostics_figure(results: Results) -> Drawn | None:
             if not math.isnan(value):
                 ink = style.PAPER if value < 60 else style.INK
                 panel.text(place, row, f"{value:.0f}", ha="center", va="center", fontsize=6, color=ink)
-    panel.set_yticks(range(len(layouts)), layouts)
+    style.name_rows(panel, layouts)
     names = [f"{short(task)}, {name}" for task, name in columns]
     panel.set_xticks(range(len(columns)), names, rotation=60, ha="right", rotation_mode="anchor")
     panel.grid(visible=False)

@@ -62,7 +62,7 @@ def forest_figure(results: Results) -> Drawn | None:
                     elinewidth=1.1,
                 )
         panel.set_xlabel(f"{wanted.label}, factor" if ratio else f"{wanted.label}, difference (points)")
-        panel.set_yticks(range(len(names)), list(names))
+        style.name_rows(panel, list(names))
         panel.set_ylim(len(names) - 0.4, -0.6)
         panel.margins(x=0.08)
     shown = dict.fromkeys(row.verdict for group in panels.values() for e in group for row in e.rows)

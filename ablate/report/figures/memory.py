@@ -119,7 +119,7 @@ def _dots(
                 real[name].points[side], place, "x", color=INK, markersize=5, markeredgewidth=0.8, zorder=4
             )
     panel.set_xlabel(f"Peak memory ({quantity('peak').unit}) at {side} px")
-    panel.set_yticks(range(len(names)), names)
+    style.name_rows(panel, names)
     panel.set_ylim(len(names) - 0.4, -0.6)
     panel.margins(x=0.12)
     panel.set_xlim(left=0)

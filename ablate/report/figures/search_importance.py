@@ -23,7 +23,7 @@ def search_importance_figure(results: Results) -> Drawn | None:
     for panel, goal in zip(panels, goals, strict=True):
         shares = [100 * course.importance[goal].get(name, 0.0) for name in names]
         panel.barh(range(len(names)), shares, color=SKY, height=0.7)
-        panel.set_yticks(range(len(names)), names)
+        style.name_rows(panel, names)
         panel.set_ylim(len(names) - 0.4, -0.6)
         panel.set_xlim(left=0)
         panel.set_xlabel(f"{quantity(goal).label}: share (%)")

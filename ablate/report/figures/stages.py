@@ -38,7 +38,7 @@ def stage_figure(results: Results) -> Drawn | None:
                 for rows in costs.values()
             ]
             panel.barh(
-                list(costs),
+                range(len(costs)),
                 widths,
                 left=left,
                 color=colors[stage],
@@ -49,8 +49,10 @@ def stage_figure(results: Results) -> Drawn | None:
             )
             left = [start + width for start, width in zip(left, widths, strict=True)]
         panel.set_xlabel(wanted.title + (f" at {results.reference} px" if name == "macs" else ""))
+        style.name_rows(panel, list(costs))
         panel.grid(visible=False, axis="y")
         panel.tick_params(axis="y", length=0)
+        panel.locator_params(axis="x", nbins=5)
     panels[0].invert_yaxis()
     handles, labels = panels[0].get_legend_handles_labels()
     style.legend(figure_, handles, labels)
