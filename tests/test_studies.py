@@ -102,7 +102,7 @@ def shrunk(data: dict[str, Any]) -> dict[str, Any]:
         options |= copy.deepcopy(SMALL.get(kind, {}))
         if options.get("dataset") == "fashion-mnist" and data["study"] not in FASHIONABLE:
             options["dataset"] = "digits"  # as many classes and channels, and 28 times fewer test images
-        if options.get("judge") == "validation":
+        if kind == "accuracy" and (options.get("judge") == "validation" or "search" in data):
             options["subset"] = 128  # a tenth is kept
         if kind == "complexity":
             del options["resolutions"][max(1, resolutions) :]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from importlib import metadata
 
@@ -19,12 +20,17 @@ _DIAGRAMS = "ablate.runners.diagrams:run"
 MOST = 200  # layouts that are drawn
 
 
-def keep_diagrams(study: Study, ledger: Ledger, executor: Executor) -> None:
+def keep_diagrams(study: Study, ledger: Ledger, executor: Executor, without: Collection[str] = ()) -> None:
     """Put the drawings of a study's first 200 layouts into its ledger; those that stand there are kept.
 
-    A model of timm has none, and neither has a layout whose blocks fail.
+    A model of timm has none, and neither has a layout whose blocks fail. Reach is measured by real passes: to
+    be called after the cells, `without` layouts that have undone ones, which may never end.
     """
-    layouts = [layout for layout in study.layouts.values() if isinstance(layout, Layout)][:MOST]
+    layouts = [
+        layout
+        for layout in study.layouts.values()
+        if isinstance(layout, Layout) and layout.name not in without
+    ][:MOST]
     known = ledger.read(DiagramFact) or DiagramFact()
     keys = {layout.name: _key(study, layout) for layout in layouts}
     kept = {row.layout: row for row in known.rows if known.keys.get(row.layout) == keys.get(row.layout)}

@@ -112,10 +112,12 @@ def run_study(
     inspect_data(study, {cell.kind for cell in todo})
     if any(cell.kind == "complexity" for cell in cells):
         keep_formulas(study, ledger, executor)
-        keep_diagrams(study, ledger, executor)
     for kind, group in groupby(todo, key=lambda cell: cell.kind):
         driver.run(measurement(kind), list(group))
     after = ledger.states(cells)
+    if any(cell.kind == "complexity" for cell in cells):
+        undone = {cell.layout for cell in cells if after[cell.key] != "done"}
+        keep_diagrams(study, ledger, executor, without=undone)
     return Summary(
         reused=len(cells) - len(missing),
         executed=len(todo),
