@@ -14,7 +14,7 @@ from ablate.report.results import Results
 from ablate.report.table import Cell
 from ablate.report.tables.layouts import written
 from ablate.report.tables.stages import COLUMNS, stage_costs
-from ablate.run.facts import DiagramFact
+from ablate.run.keyed_facts import DiagramFact
 
 _COSTS = ("params", "macs", "training_macs", "elementwise")
 

@@ -27,9 +27,7 @@ from ablate.report.results import Results
 from ablate.report.table import Table
 from ablate.run.facts import (
     AblationFact,
-    DiagramFact,
     ExpectationFact,
-    FormulaFact,
     LadderFact,
     LooksFact,
     MatchFact,
@@ -37,6 +35,7 @@ from ablate.run.facts import (
     SearchFact,
     StudyFact,
 )
+from ablate.run.keyed_facts import DiagramFact, FormulaFact
 from ablate.run.ledger import Ledger
 from ablate.run.search_facts import CourseFact, EndFact
 

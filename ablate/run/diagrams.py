@@ -9,11 +9,12 @@ from importlib import metadata
 from ablate.layout.layout import Layout
 from ablate.run.closure import code_hash
 from ablate.run.executors.base import Executor
-from ablate.run.facts import DiagramFact, DiagramRecord
-from ablate.run.keys import block_sources
+from ablate.run.kept import keep
+from ablate.run.keyed_facts import DiagramFact, DiagramRecord
+from ablate.run.keys import layout_key
 from ablate.run.ledger import Ledger
 from ablate.run.prepare import study_job
-from ablate.run.records import digest
+from ablate.run.records import Job, Outcome, digest
 from ablate.study.study import Study
 
 _DIAGRAMS = "ablate.runners.diagrams:run"
@@ -31,22 +32,18 @@ def keep_diagrams(study: Study, ledger: Ledger, executor: Executor, without: Col
         for layout in study.layouts.values()
         if isinstance(layout, Layout) and layout.name not in without
     ][:MOST]
-    known = ledger.read(DiagramFact) or DiagramFact()
-    keys = {layout.name: _key(study, layout) for layout in layouts}
-    kept = {row.layout: row for row in known.rows if known.keys.get(row.layout) == keys.get(row.layout)}
     condition = {"resolution": study.input.resolution}
-    jobs = [
-        replace(study_job(study, _DIAGRAMS, [name]), condition=condition, where="counted")
-        for name in keys
-        if name not in kept
-    ]
-    for job, outcome in executor.run(jobs):
-        if outcome.values is not None:
-            kept[next(iter(job.layouts))] = DiagramRecord.from_json(outcome.values)
-    drawn = [name for name in keys if name in kept]
-    ledger.write(DiagramFact(tuple(kept[name] for name in drawn), {name: keys[name] for name in drawn}))
+
+    def job_of(name: str) -> Job:
+        return replace(study_job(study, _DIAGRAMS, [name]), condition=condition, where="counted")
+
+    def record_of(name: str, outcome: Outcome) -> DiagramRecord | None:
+        return DiagramRecord.from_json(outcome.values) if outcome.values is not None else None
+
+    keys = {layout.name: _key(study, layout) for layout in layouts}
+    keep(DiagramFact, keys, job_of, record_of, ledger, executor)
 
 
 def _key(study: Study, layout: Layout) -> str:
-    made_of = [layout.to_yaml_dict(), block_sources(layout), code_hash(_DIAGRAMS), metadata.version("torch")]
+    made_of = [layout_key(layout), code_hash(_DIAGRAMS), metadata.version("torch")]
     return digest([*made_of, study.input.resolution, study.input.channels])

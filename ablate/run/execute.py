@@ -110,12 +110,13 @@ def run_study(
     missing = [cell for cell in cells if states[cell.key] not in settled]
     todo = [cell for cell in missing if selected(cell)]
     inspect_data(study, {cell.kind for cell in todo})
-    if any(cell.kind == "complexity" for cell in cells):
+    counted = any(cell.kind == "complexity" for cell in cells)
+    if counted:
         keep_formulas(study, ledger, executor)
     for kind, group in groupby(todo, key=lambda cell: cell.kind):
         driver.run(measurement(kind), list(group))
     after = ledger.states(cells)
-    if any(cell.kind == "complexity" for cell in cells):
+    if counted:
         undone = {cell.layout for cell in cells if after[cell.key] != "done"}
         keep_diagrams(study, ledger, executor, without=undone)
     return Summary(

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
-from ablate.layout.diagram import Column
 from ablate.measurements.values import Values
 
 
@@ -85,53 +84,6 @@ class MatchFact(Fact):
     rows: tuple[MatchRecord, ...] = ()
     key: str = ""
     layouts: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class FormulaText:
-    """One exact formula as text and LaTeX, with the sizes it holds for."""
-
-    text: str
-    latex: str = ""
-    condition: str = ""
-
-
-@dataclass(frozen=True)
-class FormulaRecord(Values):
-    """The formulas of one block by quantity; `note` says why one is missing."""
-
-    block: str
-    order: str = ""
-    formulas: dict[str, FormulaText] = field(default_factory=dict)
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class FormulaFact(Fact):
-    """The formulas of all distinct blocks; `keys` says what each was worked out from."""
-
-    name: ClassVar[str] = "formulas"
-
-    rows: tuple[FormulaRecord, ...] = ()
-    keys: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class DiagramRecord(Values):
-    """What the drawing of one layout shows."""
-
-    layout: str
-    columns: tuple[Column, ...]
-
-
-@dataclass(frozen=True)
-class DiagramFact(Fact):
-    """The drawings of the layouts; `keys` says what each was worked out from."""
-
-    name: ClassVar[str] = "diagrams"
-
-    rows: tuple[DiagramRecord, ...] = ()
-    keys: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

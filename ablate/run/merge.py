@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from ablate.errors import AblateError
-from ablate.run.facts import DiagramFact, Fact, FormulaFact, MachineFact, MatchFact, StudyFact
+from ablate.run.facts import Fact, MachineFact, MatchFact, StudyFact
+from ablate.run.keyed_facts import DiagramFact, FormulaFact, KeyedFact
 from ablate.run.ledger import Ledger
 
 F = TypeVar("F", bound=Fact)
@@ -106,16 +107,13 @@ def _facts(sources: Sequence[Ledger], into: Ledger) -> None:
     machines = _known(sources, MachineFact)
     if machines:
         into.write(MachineFact({key: value for fact in machines for key, value in fact.known.items()}))
-    formulas = _known(sources, FormulaFact)
-    if formulas:
-        rows = {row.block: row for fact in reversed(formulas) for row in fact.rows}
-        keys = {block: key for fact in reversed(formulas) for block, key in fact.keys.items()}
-        into.write(FormulaFact(tuple(rows.values()), keys))
-    diagrams = _known(sources, DiagramFact)
-    if diagrams:
-        drawn = {row.layout: row for fact in reversed(diagrams) for row in fact.rows}
-        of = {name: key for fact in reversed(diagrams) for name, key in fact.keys.items()}
-        into.write(DiagramFact(tuple(drawn.values()), of))
+    kinds: tuple[type[KeyedFact], ...] = (FormulaFact, DiagramFact)
+    for kind in kinds:
+        known = _known(sources, kind)
+        if known:
+            rows = {part: row for fact in reversed(known) for part, row in fact.by_part.items()}
+            keys = {part: key for fact in reversed(known) for part, key in fact.keys.items()}
+            into.write(kind(tuple(rows.values()), keys))
     matches = [match for match in _known(sources, MatchFact) if match.rows]
     if matches:
         found = {json.dumps([row.layout, row.axis]): row for fact in reversed(matches) for row in fact.rows}

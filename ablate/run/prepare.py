@@ -13,10 +13,12 @@ from ablate.layout.layout import Layout
 from ablate.layout.settings import LayoutSettings
 from ablate.run.closure import code_hash
 from ablate.run.executors.base import Executor
-from ablate.run.facts import FormulaFact, FormulaRecord, MatchFact
+from ablate.run.facts import MatchFact
+from ablate.run.kept import keep
+from ablate.run.keyed_facts import FormulaFact, FormulaRecord
 from ablate.run.keys import block_sources, layout_key
 from ablate.run.ledger import Ledger
-from ablate.run.records import Job, Json, digest
+from ablate.run.records import Job, Json, Outcome, digest
 from ablate.study.study import Study
 
 _MATCH = "ablate.runners.matching:run"
@@ -62,17 +64,16 @@ def _solved(study: Study, executor: Executor, condition: Json, key: str) -> Matc
 
 def keep_formulas(study: Study, ledger: Ledger, executor: Executor) -> None:
     """Put the formulas of all distinct blocks of a study into its ledger; those that stand there are kept."""
-    calls = block_calls(study)
-    known = ledger.read(FormulaFact) or FormulaFact()
-    kept = {row.block: row for row in known.rows}
-    keys = {text: _formula_key(study, text) for text in map(str, calls)}
-    todo = [text for text in keys if text not in kept or known.keys.get(text) != keys[text]]
-    jobs = [replace(study_job(study, _FORMULAS, ()), condition={"block": text}) for text in todo]
-    for job, outcome in executor.run(jobs):
-        text = job.condition["block"]
-        record = outcome.values or {"block": text, "order": "unknown", "note": outcome.reason}
-        kept[text] = FormulaRecord.from_json(record)
-    ledger.write(FormulaFact(tuple(kept[text] for text in keys), keys))
+    keys = {text: _formula_key(study, text) for text in map(str, block_calls(study))}
+
+    def job_of(text: str) -> Job:
+        return replace(study_job(study, _FORMULAS, ()), condition={"block": text})
+
+    def record_of(text: str, outcome: Outcome) -> FormulaRecord:
+        unknown = {"block": text, "order": "unknown", "note": outcome.reason}
+        return FormulaRecord.from_json(outcome.values or unknown)
+
+    keep(FormulaFact, keys, job_of, record_of, ledger, executor)
 
 
 def block_calls(study: Study) -> list[BlockCall]:

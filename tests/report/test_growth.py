@@ -24,7 +24,8 @@ from ablate.report.tables.exponents import exponent_table
 from ablate.report.tables.formulas import formula_table, raised
 from ablate.report.tables.throughput import throughput_table
 from ablate.report.write import write_results
-from ablate.run.facts import FormulaFact, MatchFact
+from ablate.run.facts import MatchFact
+from ablate.run.keyed_facts import FormulaFact
 
 Open = Callable[..., Results]
 Make = Callable[..., pd.DataFrame]

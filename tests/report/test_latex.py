@@ -17,7 +17,7 @@ from ablate.report.register import table_entries
 from ablate.report.render import to_markdown
 from ablate.report.results import Results
 from ablate.report.table import Cell, Column, Table, failed
-from ablate.run.facts import FormulaFact, FormulaRecord, FormulaText
+from ablate.run.keyed_facts import FormulaFact, FormulaRecord, FormulaText
 
 LONG = FormulaText(
     "C", r"\frac{129 C N}{2} + \frac{17 C^{2} N}{2} + 28 C N^{2} + \frac{C N}{2} + 132 C + 17 C N"

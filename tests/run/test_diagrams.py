@@ -13,7 +13,7 @@ from ablate.report.sections import sections
 from ablate.run.diagrams import keep_diagrams
 from ablate.run.execute import run_study
 from ablate.run.executors.local import LocalExecutor
-from ablate.run.facts import DiagramFact
+from ablate.run.keyed_facts import DiagramFact
 from ablate.run.ledger import FILE, Ledger
 from ablate.run.records import Job, Outcome, failed
 

@@ -8,7 +8,8 @@ import ablate
 from ablate.report.results import Results
 from ablate.report.tables.mixers import mixers_table
 from ablate.run.execute import study_fact
-from ablate.run.facts import FormulaFact, FormulaRecord, MixerFact
+from ablate.run.facts import MixerFact
+from ablate.run.keyed_facts import FormulaFact, FormulaRecord
 from ablate.run.mixers import caveats, mixer_fact
 from ablate.study.study import Study
 

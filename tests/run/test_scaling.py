@@ -17,7 +17,8 @@ from ablate.measurements.scaling import ScalingValues
 from ablate.run.execute import run_study
 from ablate.run.executors.base import Executor, Setup
 from ablate.run.executors.local import LocalExecutor
-from ablate.run.facts import FormulaFact, MachineFact
+from ablate.run.facts import MachineFact
+from ablate.run.keyed_facts import FormulaFact
 from ablate.run.ledger import Ledger
 from ablate.run.plan import plan
 from ablate.run.prepare import block_calls, keep_formulas

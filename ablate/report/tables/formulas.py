@@ -12,7 +12,7 @@ from ablate.report.register import table
 from ablate.report.render import escape_latex
 from ablate.report.results import Results
 from ablate.report.table import Cell, Column, Table
-from ablate.run.facts import FormulaFact, FormulaText
+from ablate.run.keyed_facts import FormulaFact, FormulaText
 
 _HEADS: Mapping[str, tuple[str, str]] = {
     "params": ("Parameters", ""),

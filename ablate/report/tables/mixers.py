@@ -7,7 +7,8 @@ import pandas as pd
 from ablate.report.register import table
 from ablate.report.results import Results
 from ablate.report.table import Cell, Column, Table
-from ablate.run.facts import FormulaFact, MixerFact, MixerRecord
+from ablate.run.facts import MixerFact, MixerRecord
+from ablate.run.keyed_facts import FormulaFact
 
 
 @table("mixers", order=96)
