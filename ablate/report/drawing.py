@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ablate.quantities import Quantity
-from ablate.report import style
+from ablate.report import overlap, style
 from ablate.report.crossings import Crossing
 from ablate.report.results import Results, curve
 from ablate.report.style import INK, PAPER, Look
@@ -65,7 +65,7 @@ def _errors(
 def curves(panel: Axes, results: Results, lines: Mapping[str, Line]) -> None:
     """Draw a quantity of all layouts over the resolution, with their error bars."""
     looks = style.looks(results.texts)
-    widths = style.widths({name: line.points for name, line in lines.items()})
+    widths = overlap.widths({name: line.points for name, line in lines.items()})
     for name, line in lines.items():
         draw(panel, line, looks[name], widths[name])
 

@@ -24,7 +24,7 @@ from ablate.layout.resolve import resolve
 from ablate.layout.settings import LayoutSettings, Model, Positive, plain_mistakes
 from ablate.measurements.fields import distinct
 from ablate.study.fields import Size
-from ablate.study.match import Match
+from ablate.study.match import Match, check_tolerance
 
 
 class LadderSettings(Model):
@@ -50,8 +50,7 @@ class LadderSettings(Model):
     def _two(self) -> LadderSettings:
         if len(self.scales) + len(self.budgets) < 2:
             raise ValueError("a ladder needs two sizes at least, and four for a law")
-        if self.tolerance >= 1:
-            raise ValueError(f"the tolerance must be below 100%, got {self.tolerance:.0%}")
+        check_tolerance(self.tolerance)
         return self
 
 

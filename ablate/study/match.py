@@ -30,8 +30,7 @@ class Match(Model):
             raise ValueError(f"match one quantity, not {' and '.join(given)}")
         if not given:
             raise ValueError("match needs one of params, macs, memory")
-        if self.tolerance >= 1:
-            raise ValueError(f"the tolerance must be below 100%, got {self.tolerance:.0%}")
+        check_tolerance(self.tolerance)
         return self
 
     @property
@@ -43,3 +42,9 @@ class Match(Model):
     def target(self) -> float:
         """The budget, in the quantity's unit."""
         return float(getattr(self, self.quantity))
+
+
+def check_tolerance(tolerance: float) -> None:
+    """Raise `ValueError` for a relative difference that accepts everything."""
+    if tolerance >= 1:
+        raise ValueError(f"the tolerance must be below 100%, got {tolerance:.0%}")

@@ -45,7 +45,7 @@ def layouts(draw: st.DrawFn) -> Layout:
 SIZES = st.tuples(st.integers(1, 5), st.integers(1, 5)).map(lambda size: (8 * size[0] + 3, 8 * size[1]))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(layout=layouts(), size=SIZES)
 def test_the_sum_of_the_parts_is_the_count_of_the_whole(layout: Layout, size: tuple[int, int]) -> None:
     """The whole runs with real data on the CPU, which at this size is faster than `meta`."""
@@ -62,7 +62,7 @@ def test_the_sum_of_the_parts_is_the_count_of_the_whole(layout: Layout, size: tu
         assert sum(row["params"] for row in rows) == cost.params
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(layout=layouts(), size=SIZES, kernel=st.sampled_from(("fused", "math")))
 def test_composed_memory_is_that_of_the_whole(layout: Layout, size: tuple[int, int], kernel: str) -> None:
     composed = layout_cost(layout, size, classes=7, batch=2).memory_of(kernel)
@@ -72,7 +72,7 @@ def test_composed_memory_is_that_of_the_whole(layout: Layout, size: tuple[int, i
     assert composed == trace_memory(model, image, kernel)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(layout=layouts(), size=SIZES)
 def test_training_macs_of_the_parts_are_those_of_the_whole(layout: Layout, size: tuple[int, int]) -> None:
     cost = layout_cost(layout, size, classes=7, batch=2)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ablate.report import style
+from ablate.report import overlap, style
 from ablate.report.crossings import Crossing
 from ablate.report.drawing import Drawn
 from ablate.report.figures.pareto import pareto_figure
@@ -106,12 +106,12 @@ def test_hidden_curves_get_a_rim() -> None:
     curve = {224: 1.0, 448: 4.0}
     apart = {side: 9 * value for side, value in curve.items()}
     over = {side: 1.0001 * value for side, value in curve.items()}
-    widths = style.widths({"under": curve, "apart": apart, "over": over})
+    widths = overlap.widths({"under": curve, "apart": apart, "over": over})
     assert widths["under"] > widths["over"] == widths["apart"] == style.LINE
 
 
 def test_equal_points_stand_side_by_side() -> None:
-    places = style.side_by_side({"a": 2.0, "b": 2.0, "c": 4.0})
+    places = overlap.side_by_side({"a": 2.0, "b": 2.0, "c": 4.0})
     assert places["a"] < 2.0 < places["b"]
     assert places["c"] == 4.0
 

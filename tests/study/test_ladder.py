@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from ablate.errors import LayoutError
-from ablate.run.executors.base import Setup
-from ablate.run.executors.local import LocalExecutor
-from ablate.run.prepare import matched
 from ablate.study.ladder import scaled_width
 from ablate.study.load import parse_study
 from ablate.study.study import Study
@@ -24,13 +19,6 @@ ladder: LADDER
 
 def study_of(ladder: str, old: str = "", new: str = "") -> Study:
     return parse_study(STUDY.replace("LADDER", ladder).replace(old, new))
-
-
-@pytest.fixture
-def one_worker() -> Iterator[LocalExecutor]:
-    with LocalExecutor(Setup(workers=1)) as executor:
-        assert isinstance(executor, LocalExecutor)
-        yield executor
 
 
 def test_by_width_heads_stay_and_divide_the_width() -> None:
@@ -49,15 +37,10 @@ def test_by_width_heads_stay_and_divide_the_width() -> None:
     assert [rung for _, rung in study.ladders[0].rungs] == ["a*0.5", "a*0.71", "a", "a*1.41"]
 
 
-def test_budgets_are_met_when_costs_are_counted(one_worker: LocalExecutor) -> None:
+def test_budgets_are_sizes_too() -> None:
     study = study_of("{budgets: [50k, 25k], layouts: [a], tolerance: 10%}")
     assert list(study.layouts) == ["a", "b", "a@25k", "a@50k"]
     assert study.ladders[0].rungs == (("25k", "a@25k"), ("50k", "a@50k"))
-    made = matched(study, one_worker)
-    costs = {name: layout.cost(16, channels=1, classes=10).params for name, layout in made.layouts.items()}
-    assert abs(costs["a@25k"] / 25_000 - 1) < 0.1
-    assert abs(costs["a@50k"] / 50_000 - 1) < 0.1
-    assert made.layouts["b"] == study.layouts["b"]
     both = study_of("{scales: [0.5, 1], budgets: [100k], of: macs, layouts: [b]}")
     assert [size for size, _ in both.ladders[0].rungs] == ["0.5", "1", "100k"]
     assert both.budgets["b@100k"].macs == 100_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ablate.measurements.register import quantity
-from ablate.report import style
+from ablate.report import overlap, style
 from ablate.report.accuracy import accuracies
 from ablate.report.drawing import Drawn, face, handle, lines_of
 from ablate.report.register import figure
@@ -24,7 +24,7 @@ def accuracy_figure(results: Results) -> Drawn | None:
     figure_, (panel,) = style.axes()
     looks = style.looks(results.texts)
     style.log_axis(panel, "x", list(points.values()))
-    places = style.side_by_side(points)
+    places = overlap.side_by_side(points)
     for name, x in places.items():
         half = known[name].half_width
         panel.errorbar(

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ablate.measurements.register import quantity
-from ablate.report import style
+from ablate.report import overlap, style
 from ablate.report.crossings import TIMING, Crossing, crossings, marks
 from ablate.report.drawing import (
     Drawn,
@@ -55,7 +55,7 @@ def latency_figure(results: Results) -> Drawn | None:
             columns = [(quantity("latency"), lines), (quantity("latency_ratio"), ratios)]
             drawn = dot_figure(results, columns, next(iter(sides)))
             return Drawn("latency", caption + not_drawn(results, "throughput"), drawn)
-        crowd = style.crowd({name: line.points for name, line in ratios.items()}, near=1.25)
+        crowd = overlap.crowd({name: line.points for name, line in ratios.items()}, near=1.25)
         figure_, (panel, beside, *more) = style.axes(2 + bool(crowd), height=2.9 if crowd else 3.1)
         dotted = _panel(panel, results, records, known, "")
         curves(beside, results, ratios)

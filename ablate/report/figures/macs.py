@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FormatStrFormatter, MaxNLocator
 
 from ablate.measurements.register import quantity
-from ablate.report import style
+from ablate.report import overlap, style
 from ablate.report.crossings import crossings, marks
 from ablate.report.drawing import (
     Drawn,
@@ -40,7 +40,7 @@ def macs_figure(results: Results) -> Drawn | None:
         drawn = dot_figure(results, [(macs, lines)], next(iter(sides)))
         return Drawn("macs", caption + not_drawn(results, "complexity"), drawn)
     base = lines.get(results.baseline or "")
-    crowd = style.crowd({name: line.points for name, line in lines.items()})
+    crowd = overlap.crowd({name: line.points for name, line in lines.items()})
     figure_, (panel, *others) = style.axes((2 if base else 1) + bool(crowd), height=2.9 if crowd else 3.1)
     curves(panel, results, lines)
     finish(panel, lines.values(), macs.title)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from ablate.measurements.register import quantity
-from ablate.report import style
+from ablate.report import overlap, style
 from ablate.report.crossings import crossings, marks
 from ablate.report.drawing import Drawn, Line, draw, finish, layout_legend, lines_of, mark, marked, not_drawn
 from ablate.report.register import figure
@@ -83,7 +83,7 @@ def _peaks(results: Results) -> tuple[dict[tuple[str, str], Lines], dict[str, Li
 
 def _curves(panel: Axes, results: Results, by_kernel: Mapping[str, Lines], real: Lines) -> None:
     fused, math_ = by_kernel["fused"], by_kernel["math"]
-    widths = style.widths({name: line.points for name, line in fused.items()})
+    widths = overlap.widths({name: line.points for name, line in fused.items()})
     for name, look in style.looks(results.texts).items():
         if name in math_ and (name not in fused or math_[name].points != fused[name].points):
             draw(panel, math_[name], Look(look.color, style.DASHED, ""), style.LINE)  # it has N x N attention
