@@ -22,6 +22,7 @@ from ablate.errors import Mistake, did_you_mean
 from ablate.layout.layout import Layout
 from ablate.layout.resolve import resolve
 from ablate.layout.settings import LayoutSettings, Model, Positive, plain_mistakes
+from ablate.layout.sizes import format_quantity
 from ablate.measurements.fields import distinct
 from ablate.study.fields import Size
 from ablate.study.match import Match, check_tolerance
@@ -119,9 +120,13 @@ def _add(out: Ladders, name: str, layout: Layout, settings: LadderSettings, chec
         rungs.append((f"{scale:g}", rung))
         if scale != 1:
             out.derived[rung] = scaled
-    for budget in sorted(settings.budgets):
-        size_name = _short(budget)
+    for place, budget in sorted(enumerate(settings.budgets), key=lambda pair: pair[1]):
+        size_name = format_quantity(budget)
         rung = f"{name}@{size_name}"
+        if rung in out.derived:
+            message = f"two budgets are called {size_name}: names have four digits"
+            out.mistakes.append(Mistake(message, ("budgets", place)))
+            continue
         rungs.append((size_name, rung))
         made = Layout.from_settings(layout.settings, rung, check=False)
         assert isinstance(made, Layout)
@@ -152,12 +157,6 @@ def _scaled(
         return None
     made = Layout.from_settings(settings, f"{name}*{scale:g}", check=False)
     return made if isinstance(made, Layout) else None
-
-
-def _short(budget: float) -> str:
-    """A budget as in a name: `200k`, `1.5M`."""
-    factor, unit = next((pair for pair in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if budget >= pair[0]), (1, ""))
-    return f"{budget / factor:g}{unit}"
 
 
 def scaled_width(width: int, heads: int, scale: float) -> int:

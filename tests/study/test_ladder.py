@@ -66,6 +66,7 @@ def test_widths_go_in_steps(width: int, heads: int, scale: float, expected: int)
         ("{scales: [1]}", "4:9", "two sizes at least"),
         ("{budgets: [1k, 1000]}", "4:19", "1000 is given twice"),
         ("{budgets: [1k, none]}", "4:24", "none"),
+        ("{budgets: [123456, 123457]}", "4:28", "two budgets are called 123.5k"),
         ("{scales: [1, 1]}", "4:18", "1.0 is given twice"),
         ("{scales: [1, 1.01]}", "4:22", "'a' has the same sizes at 1 and 1.01: widths go in steps"),
         ("{scales: [1, 2], layouts: [c]}", "4:36", "unknown layout 'c'"),
