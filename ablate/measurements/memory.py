@@ -41,15 +41,27 @@ class MemoryCondition(Model):
 
 
 @dataclass(frozen=True)
+class Scratch:
+    """What the operator that runs at the measured peak takes and gives back before it ends: memory of a
+    kernel, in no tensor."""
+
+    bytes: int = 0
+    operator: str = ""  # as PyTorch names it: aten::convolution_backward
+    module: str = ""  # path of the submodule that it belongs to
+
+
+@dataclass(frozen=True)
 class MeasuredMemory:
     """Measured bytes of one model, above its weights and its input.
 
     `peak`: the most alive at once, by what tensors asked for; in training it holds gradients and optimizer
-    state. `allocated_peak`: the same by the allocator's blocks (CUDA). `saved_activations`: alive after the
-    forward pass of a training step, output included. `gradients` and `optimizer` are 0 for inference.
+    state. `scratch`: the part of the peak that a kernel took (CPU). `allocated_peak`: the peak by the
+    allocator's blocks (CUDA). `saved_activations`: alive after the forward pass of a training step, output
+    included. `gradients` and `optimizer` are 0 for inference.
     """
 
     peak: int
+    scratch: Scratch | None = None
     allocated_peak: int | None = None
     saved_activations: int | None = None
     weights: int = 0
@@ -110,6 +122,12 @@ QUANTITIES = (
         "measured_peak", "Peak, measured",
         "The same peak on the real device, with the same kernel: requested bytes on CUDA, the allocator's "
         "events on a CPU.",
+    ),
+    _bytes(
+        "scratch", "Scratch at the peak",
+        "The part of the measured peak that the operator running then takes from the allocator and gives "
+        "back before it ends: memory of a kernel that no tensor holds and the prediction cannot see (CPU).",
+        "measured.scratch.bytes",
     ),
 )  # fmt: skip
 

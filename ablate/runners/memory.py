@@ -5,15 +5,14 @@ On CUDA the caching allocator's own counters: *requested* bytes, which are what 
 release of PyTorch's allocator. Neither is the size of the process: a library's private buffers (oneDNN's
 packed weights and scratch, cuBLAS's workspaces outside the allocator) are in no tensor and not seen. What is
 seen here and is not in the prediction is memory that a kernel takes from the allocator and gives back within
-one operator.
+one operator: its *scratch*, told apart on a CPU by `ablate.runners.allocations`.
 """
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -26,16 +25,7 @@ from ablate.errors import AblateError
 from ablate.measurements.base import Progress, Task
 from ablate.measurements.memory import MeasuredMemory, MemoryCondition, MemoryValues
 from ablate.runners import device as devices
-
-
-@dataclass
-class Reading:
-    """Bytes alive above those at the start: the most at once, and at the end. Filled when the meter
-    closes."""
-
-    peak: int = 0
-    end: int = 0
-    allocated_peak: int | None = None
+from ablate.runners.allocations import Reading, meter
 
 
 def run(task: Task[MemoryCondition], progress: Progress) -> MemoryValues:
@@ -110,7 +100,7 @@ def _inference(model: nn.Module, images: Tensor, precision: str) -> MeasuredMemo
             return model(images)
 
     run()
-    reading = _read(run, images.device)
+    reading = _read(run, model, images.device)
     return _result(model, reading, None, 0, 0, images.device)
 
 
@@ -134,8 +124,8 @@ def _training(model: nn.Module, images: Tensor, precision: str) -> MeasuredMemor
         value for entry in optimizer.state.values() for value in entry.values() if isinstance(value, Tensor)
     )
     optimizer.zero_grad(set_to_none=True)
-    saved = _read(forward, images.device).end
-    reading = _read(step, images.device)
+    saved = _read(forward, model, images.device).end
+    reading = _read(step, model, images.device)
     optimizer.zero_grad(set_to_none=True)
     # the optimizer's state was there before the step, but belongs to its peak
     reading.peak += state
@@ -149,6 +139,7 @@ def _result(
 ) -> MeasuredMemory:
     return MeasuredMemory(
         peak=reading.peak,
+        scratch=reading.scratch,
         allocated_peak=reading.allocated_peak,
         saved_activations=saved,
         weights=storage_bytes(module_tensors(model)),
@@ -159,12 +150,12 @@ def _result(
     )
 
 
-def _read(run: Callable[[], Any], device: torch.device) -> Reading:
+def _read(run: Callable[[], Any], model: nn.Module, device: torch.device) -> Reading:
     """Run under the device's meter; what `run` returns is alive until the reading is taken."""
     collecting = gc.isenabled()
     gc.disable()  # garbage from before that is found meanwhile would count as released
     try:
-        with meter(device) as reading:
+        with meter(model, device) as reading:
             kept = run()
             devices.synchronize(device)
     finally:
@@ -172,43 +163,3 @@ def _read(run: Callable[[], Any], device: torch.device) -> Reading:
             gc.enable()
     del kept
     return reading
-
-
-@contextmanager
-def meter(device: torch.device) -> Iterator[Reading]:
-    """Measure the allocations between here and the end of the context, on a CPU or on CUDA."""
-    reading = Reading()
-    if device.type == "cuda":
-        yield from _cuda_meter(reading, device)
-    else:
-        yield from _cpu_meter(reading)
-
-
-def _cpu_meter(reading: Reading) -> Iterator[Reading]:
-    from torch.profiler import ProfilerActivity, profile
-
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        yield reading
-    assert profiler.profiler is not None
-    results: Any = profiler.profiler.kineto_results
-    changes = [
-        (event.start_ns(), event.nbytes())
-        for event in results.events()
-        if event.name() == "[memory]" and event.device_type().name == "CPU"
-    ]
-    for _, change in sorted(changes, key=lambda entry: entry[0]):
-        reading.end += change
-        reading.peak = max(reading.peak, reading.end)
-
-
-def _cuda_meter(reading: Reading, device: torch.device) -> Iterator[Reading]:
-    torch.cuda.synchronize(device)
-    before = torch.cuda.memory_stats(device)
-    torch.cuda.reset_peak_memory_stats(device)
-    yield reading
-    torch.cuda.synchronize(device)
-    after = torch.cuda.memory_stats(device)
-    requested = before["requested_bytes.all.current"]
-    reading.peak = after["requested_bytes.all.peak"] - requested
-    reading.end = after["requested_bytes.all.current"] - requested
-    reading.allocated_peak = torch.cuda.max_memory_allocated(device) - before["allocated_bytes.all.current"]

@@ -23,17 +23,20 @@ def memory_table(results: Results) -> Table | None:
     if not planned:
         return None
     shown = kind_quantities("memory")
-    predicted = [wanted for wanted in shown if not wanted.name.startswith("measured")]
+    predicted = [wanted for wanted in shown if wanted.name not in ("measured_peak", "scratch")]
     rows, raw = [], []
     for record in planned:
         names = [Cell(text, sort=text) for text in (record.layout, record.at("mode"), record.at("kernel"))]
         place = (names[0], pixels(record.at("resolution")), *names[1:])
         rows.append((*place, *(measured(record, wanted) for wanted in predicted), *_beside(record)))
         values = record.values if isinstance(record.values, MemoryValues) else None
+        scratch = values.measured.scratch if values and values.measured else None
         raw.append(
             {"layout": record.layout, "resolution_px": record.at("resolution"), "mode": record.at("mode")}
             | {"batch": record.at("batch"), "kernel": record.at("kernel"), "status": record.status}
             | {wanted.column: stored(record, wanted) for wanted in shown}
+            | {"scratch_operator": scratch.operator if scratch else None}
+            | {"scratch_module": scratch.module if scratch else None}
             | {"device_kernel": values.device_kernel if values else None}
             | {"not_measured": values.not_measured if values else None}
         )
@@ -41,7 +44,8 @@ def memory_table(results: Results) -> Table | None:
     return Table(
         "memory",
         "Memory, predicted and measured",
-        "Peaks are above the weights and the input, of one whole batch.",
+        "Peaks are above the weights and the input, of one whole batch. Scratch is the part of the measured "
+        "peak that no tensor holds: what the kernel running then takes and gives back within itself.",
         (
             Column("Layout", left=True),
             Column("px"),
@@ -50,17 +54,32 @@ def memory_table(results: Results) -> Table | None:
             *(Column(wanted.label.removesuffix(", predicted"), group) for wanted in predicted),
             Column("peak (MiB)", "measured"),
             Column("÷ predicted", "measured"),
+            Column("scratch (MiB)", "measured"),
+            Column("scratch of", "measured", left=True),
         ),
         tuple(rows),
         pd.DataFrame(raw),
     )
 
 
-def _beside(record: AnyRecord) -> tuple[Cell, Cell]:
-    """The measured peak of a memory cell and its ratio to the predicted one, or why there is none."""
+def _beside(record: AnyRecord) -> tuple[Cell, ...]:
+    """The measured peak of a memory cell, its ratio to the predicted one, and the scratch in it with the
+    operator that takes it; or why there is none."""
     real, peak = stored(record, quantity("measured_peak")), stored(record, quantity("peak"))
     if math.isnan(real) or math.isnan(peak) or not peak:
         reason = record.values.not_measured if isinstance(record.values, MemoryValues) else ""
-        return Cell("–", hint=reason), Cell("–")
+        return Cell("–", hint=reason), Cell("–"), Cell("–"), Cell("–")
     scale = quantity("measured_peak").scale
-    return number(real, significant(real / scale, 3)), number(real / peak, fixed(real / peak, 3))
+    ratio = number(real / peak, fixed(real / peak, 3))
+    return number(real, significant(real / scale, 3)), ratio, *_scratch(record)
+
+
+def _scratch(record: AnyRecord) -> tuple[Cell, Cell]:
+    values = record.values
+    found = values.measured.scratch if isinstance(values, MemoryValues) and values.measured else None
+    if found is None:
+        return Cell("–", hint="told apart on a CPU only"), Cell("–")
+    if not found.bytes:
+        return number(0, "0"), Cell("–")
+    size = number(found.bytes, significant(found.bytes / quantity("scratch").scale, 3))
+    return size, Cell(found.operator.removeprefix("aten::"), hint=found.module, sort=found.operator)
