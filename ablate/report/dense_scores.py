@@ -9,7 +9,7 @@ import pandas as pd
 from ablate.measurements.dense_training import DenseValues
 from ablate.measurements.register import quantity
 from ablate.report.numbers import plural
-from ablate.report.repeats import Repeats, repeats_of, resolvable
+from ablate.report.repeats import Repeats, differences, repeats_of, resolvable
 from ablate.report.results import Results
 from ablate.report.table import Cell, Column, Table
 
@@ -20,7 +20,9 @@ def score_table(results: Results, kind: str, title: str, names: Sequence[str]) -
     if not repeats:
         return None
     main, *others = [quantity(name, kind) for name in names]
-    baseline = repeats.get(results.baseline or "")
+    compared = {wanted.name: differences(repeats, wanted) for wanted in (main, *others)}
+    if results.fact.equivalent_within:
+        compared[main.name] = differences(repeats, main, results.fact.equivalent_within)
     rows, raw = [], []
     for name, own in repeats.items():
         texts = [own.mean_cell(wanted) for wanted in others]
@@ -29,14 +31,14 @@ def score_table(results: Results, kind: str, title: str, names: Sequence[str]) -
                 Cell(name, sort=name),
                 own.mean_cell(main),
                 own.seeds_cell(main),
-                own.difference_cell(main, baseline),
+                own.difference_cell(compared[main.name].get(name)),
                 *(Cell("–") if cell.tone == "failed" else cell for cell in texts),
             )
         )
         record: dict[str, object] = {"layout": name, "seeds_planned": len(own.records)}
         record["seeds_finished"] = len(own.by_seed(main))
         for wanted in (main, *others):
-            record |= own.raw(wanted, baseline)
+            record |= own.raw(wanted, compared[wanted.name].get(name))
         raw.append(record)
     columns = (
         Column("Layout", left=True),
@@ -46,7 +48,7 @@ def score_table(results: Results, kind: str, title: str, names: Sequence[str]) -
         *(Column(wanted.title) for wanted in others),
     )
     notes = (resolvable(repeats, main), *_protocols(repeats.values()))
-    caption = f"{main.definition} Differences to the baseline are paired by seed."
+    caption = f"{main.definition} Differences to the baseline are paired by seed and corrected by Holm."
     return Table(kind, title, caption, columns, tuple(rows), pd.DataFrame(raw), notes)
 
 

@@ -1,4 +1,7 @@
-"""Any quantity over seeds: mean with its interval, and the difference to the baseline, paired by seed."""
+"""Any quantity over seeds: mean with its interval, and the difference to the baseline, paired by seed.
+
+The differences of one quantity are tested and corrected together, by the rule of `report.comparisons`.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,14 @@ import math
 from dataclasses import dataclass
 
 from ablate.quantities import Quantity
-from ablate.report.numbers import signed, with_error
+from ablate.report.comparisons import comparison_cell, comparison_raw
+from ablate.report.numbers import with_error
 from ablate.report.results import Results
 from ablate.report.table import Cell, failed, number
 from ablate.run.ledger import AnyRecord
-from ablate.statistics.seeds import (
-    Difference,
-    Summary,
-    paired_difference,
-    pooled_sd,
-    resolvable_difference,
-    summarize,
-)
+from ablate.statistics.compare import Comparison, compare, correct
+from ablate.statistics.planning import least_difference, spread_of_differences
+from ablate.statistics.seeds import Summary, summarize
 
 
 @dataclass(frozen=True)
@@ -42,13 +41,6 @@ class Repeats:
         values = list(self.by_seed(quantity).values())
         return summarize(values) if values else None
 
-    def difference(self, quantity: Quantity, baseline: Repeats | None) -> Difference | None:
-        """To the baseline, over the seeds that both have; None for itself."""
-        if baseline is None or self.is_baseline:
-            return None
-        ours, theirs = self.by_seed(quantity), baseline.by_seed(quantity)
-        return paired_difference(ours, theirs) if ours.keys() & theirs.keys() else None
-
     def mean_cell(self, quantity: Quantity) -> Cell:
         """Mean with its error, or why there is none."""
         summary = self.summary(quantity)
@@ -67,30 +59,21 @@ class Repeats:
         text = str(planned) if done == planned else f"{done} of {planned}"
         return Cell(text, sort=float(done), tone="" if done == planned else "failed", hint=reasons)
 
-    def difference_cell(self, quantity: Quantity, baseline: Repeats | None) -> Cell:
-        """The paired difference with its error; `not resolved` where its interval holds zero."""
+    def difference_cell(self, difference: Comparison | None) -> Cell:
+        """The paired difference to the baseline with its error and its word."""
         if self.is_baseline:
             return Cell("0", sort=0.0)
-        difference = self.difference(quantity, baseline)
-        if difference is None:
-            return Cell("–")
-        half = None if difference.low is None else difference.mean - difference.low
-        text = signed(difference.mean, half)
-        if not difference.resolved:
-            return Cell("not resolved", sort=difference.mean, tone="tie", hint=text)
-        return number(difference.mean, text)
+        return Cell("–") if difference is None else comparison_cell(difference)
 
-    def raw(self, quantity: Quantity, baseline: Repeats | None) -> dict[str, float | int | bool | None]:
+    def raw(self, quantity: Quantity, difference: Comparison | None = None) -> dict[str, object]:
         """The entries of the CSV file, in full precision."""
-        summary, difference = self.summary(quantity), self.difference(quantity, baseline)
-        return {
+        summary, name = self.summary(quantity), f"{quantity.column}_difference"
+        own: dict[str, object] = {
             f"{quantity.column}_mean": None if summary is None else summary.mean,
             f"{quantity.column}_ci95_half_width": None if summary is None else summary.half_width,
-            f"{quantity.column}_difference": None if difference is None else difference.mean,
-            f"{quantity.column}_difference_low": None if difference is None else difference.low,
-            f"{quantity.column}_difference_high": None if difference is None else difference.high,
-            f"{quantity.column}_difference_resolved": None if difference is None else difference.resolved,
+            name: None if difference is None else difference.mean,
         }
+        return own | comparison_raw(difference, name)
 
 
 def repeats_of(results: Results, kind: str) -> dict[str, Repeats]:
@@ -102,11 +85,33 @@ def repeats_of(results: Results, kind: str) -> dict[str, Repeats]:
     }
 
 
+def differences(
+    repeats: dict[str, Repeats], quantity: Quantity, margin: float | None = None
+) -> dict[str, Comparison]:
+    """Every layout's difference to the baseline, by its name, corrected together (Holm); none for itself,
+    nor without a common seed. `margin` is what counts as equal, in the quantity's displayed unit."""
+    base = next((own.by_seed(quantity) for own in repeats.values() if own.is_baseline), {})
+    worse = quantity.better == "lower"
+    return correct(
+        {
+            name: compare(ours, base, margin, lower_is_better=worse)
+            for name, own in repeats.items()
+            if not own.is_baseline and (ours := own.by_seed(quantity)).keys() & base.keys()
+        }
+    )
+
+
 def resolvable(repeats: dict[str, Repeats], quantity: Quantity) -> str:
-    """A sentence on the difference that these seeds can resolve, the spread pooled over the layouts."""
-    seeds = max((len(own.by_seed(quantity)) for own in repeats.values()), default=0)
-    spread = pooled_sd([list(own.by_seed(quantity).values()) for own in repeats.values()])
-    points = None if spread is None else resolvable_difference(spread, seeds)
+    """A sentence on the least difference that these seeds resolve, by the spread of the paired ones."""
+    known = {name: values for name, own in repeats.items() if (values := own.by_seed(quantity))}
+    seeds = max((len(values) for values in known.values()), default=0)
+    spread = spread_of_differences(known) if len(known) > 1 else None
+    comparisons = max(len(known) - 1, 1)
+    points = None if spread is None else least_difference(spread, seeds, comparisons=comparisons)
     if points is None:
         return f"One seed tells no difference in {quantity.label} from chance."
-    return f"{seeds} seeds resolve differences in {quantity.label} of {points:.2g} points."
+    corrected = f", corrected for {comparisons} comparisons" if comparisons > 1 else ""
+    return (
+        f"{seeds} seeds resolve differences in {quantity.label} of {points:.2g} points in four of five such "
+        f"studies{corrected}."
+    )

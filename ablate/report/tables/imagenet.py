@@ -44,7 +44,7 @@ def imagenet_table(results: Results) -> Table | None:
         record: dict[str, Any] = {"layout": name, "recipe": recipe, "batch": batch}
         record |= {wanted.column: stored(counted, wanted) for wanted in sizes}
         for wanted in (top1, ema, hours):
-            record |= own.raw(wanted, None)
+            record |= own.raw(wanted)
         raw.append(record)
     return Table(
         "imagenet",

@@ -12,12 +12,14 @@ import pandas as pd
 from ablate.measurements.memory import MemoryValues
 from ablate.measurements.register import is_known, quantity
 from ablate.measurements.throughput import ThroughputValues
+from ablate.quantities import Quantity
 from ablate.report.accuracy import Accuracy, accuracies
 from ablate.report.cells import first, measured, ratio_cell, stored, with_interval
 from ablate.report.comparisons import best_two, comparison_cell, comparison_raw, marked, ratios_to_baseline
 from ablate.report.notes import main_notes, uncounted
 from ablate.report.numbers import significant, with_error
 from ablate.report.register import table
+from ablate.report.repeats import Repeats
 from ablate.report.results import Results
 from ablate.report.table import Cell, Column, Table, Tone, failed, number
 from ablate.run.ledger import AnyRecord
@@ -221,22 +223,37 @@ def accuracy_cells(accuracy: Accuracy, *, is_baseline: bool) -> list[Cell]:
 
 
 def _others(results: Results, kind: str) -> _Group:
-    """Any other measurement: its listed quantities under its first condition."""
+    """Any other measurement: its listed quantities under its first condition, over the seeds where it has
+    several."""
     from ablate.measurements.register import measurement
     from ablate.report.results import kind_quantities
 
-    condition = results.planned(kind)[0].condition
+    condition = _seedless(results.planned(kind)[0])
     quantities = kind_quantities(kind)
+    known = {
+        name: Repeats(name, tuple(records))
+        for name in results.layouts
+        if (records := [r for r in results.planned(kind, layout=name) if _seedless(r) == condition])
+    }
 
-    def record_of(name: str) -> AnyRecord | None:
-        records = [record for record in results.planned(kind, layout=name) if record.condition == condition]
-        return first(records)
-
-    def cells(name: str) -> list[Cell]:
-        return [measured(record_of(name), wanted) for wanted in quantities]
+    def cell(name: str, wanted: Quantity) -> Cell:
+        own = known.get(name)
+        if own is not None and wanted.repeats and len(own.records) > 1:
+            return own.mean_cell(wanted)
+        return measured(own.records[0] if own else None, wanted)
 
     def raw(name: str) -> dict[str, Any]:
-        return {wanted.column: stored(record_of(name), wanted) for wanted in quantities}
+        numbers: dict[str, Any] = {}
+        for wanted in quantities:
+            summary = known[name].summary(wanted) if name in known else None
+            numbers[wanted.column] = math.nan if summary is None else summary.mean * wanted.scale
+        return numbers
 
     title = measurement(kind).title
-    return _Group(tuple(Column(wanted.title, title) for wanted in quantities), cells, raw)
+    columns = tuple(Column(wanted.title, title) for wanted in quantities)
+    return _Group(columns, lambda name: [cell(name, wanted) for wanted in quantities], raw)
+
+
+def _seedless(record: AnyRecord) -> dict[str, Any]:
+    """A record's condition without its seed."""
+    return {name: value for name, value in record.condition if name != "seed"}
