@@ -69,6 +69,7 @@ def cost(
     from ablate.cli.print_costs import print_cost
     from ablate.cli.terminal import print_warnings, progress
     from ablate.cost import layout_cost
+    from ablate.runners.complexity import ran_on
 
     described = read_layout(context, layout)
     if dense:
@@ -76,7 +77,8 @@ def cost(
 
         dense_command(described, sizes["channels"], as_json)
         return
-    found = layout_cost(described, batch=batch, **sizes).to_json()
+    counted = layout_cost(described, batch=batch, **sizes)
+    found = counted.to_json() | {"ran_on": ran_on(counted)}
     tables: list[AuditTable] = []
     if audit:
         from ablate.cost.audit import MODES

@@ -86,6 +86,7 @@ class ComplexityValues(Values):
     memory: PredictedMemory
     stages: tuple[StageCost, ...] = ()
     uncounted: tuple[str, ...] = ()
+    ran_on: str = "meta"  # "cpu" where the network had to be run on real data, because it looks at values
 
 
 def _conditions(settings: Complexity, scope: Scope) -> Iterator[ComplexityCondition]:

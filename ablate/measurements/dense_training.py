@@ -81,6 +81,10 @@ class Repeated(Model):
     seeds: Annotated[Count, Field(le=MOST_SEEDS)] = Field(
         default=3, description="Number of repetitions, with seeds 0, 1, 2, ..."
     )
+    floor: StrictBool = Field(
+        default=False,
+        description="Also train neck and head alone on the backbone as it starts: what the backbone adds.",
+    )
     _accuracy: Accuracy | None = PrivateAttr(default=None)
 
     @property
@@ -135,13 +139,15 @@ def with_accuracy(settings: S | None, others: Mapping[str, Model]) -> S | None:
 
 
 def by_seed(settings: Any, condition: type[C]) -> Iterator[C]:
-    """A condition for each seed, with the accuracy run of the same seed where its weights are asked for."""
+    """A condition for each seed, with the accuracy run of the same seed where its weights are asked for; then
+    the same with the backbone frozen, where the settings ask for a floor."""
     shared = {name: getattr(settings, name) for name in DenseProtocol.model_fields}
-    for seed in range(settings.seeds):
-        classifier = None
-        if settings.pretrain == "accuracy" and settings.accuracy is not None:
-            classifier = AccuracyCondition(seed=seed, **settings.accuracy.shared(OnImages))
-        yield condition(**shared, seed=seed, classifier=classifier)
+    for freeze in dict.fromkeys((settings.freeze, settings.freeze or settings.floor)):
+        for seed in range(settings.seeds):
+            classifier = None
+            if settings.pretrain == "accuracy" and settings.accuracy is not None:
+                classifier = AccuracyCondition(seed=seed, **settings.accuracy.shared(OnImages))
+            yield condition(**shared | {"freeze": freeze}, seed=seed, classifier=classifier)
 
 
 def seed_warnings(settings: Repeated) -> Iterator[tuple[tuple[str, ...], str]]:

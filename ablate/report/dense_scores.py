@@ -8,14 +8,20 @@ import pandas as pd
 
 from ablate.measurements.dense_training import DenseValues
 from ablate.measurements.register import quantity
+from ablate.report.comparisons import comparison_cell
 from ablate.report.numbers import plural
 from ablate.report.repeats import Repeats, differences, repeats_of, resolvable
 from ablate.report.results import Results
 from ablate.report.table import Cell, Column, Table
+from ablate.statistics.compare import Comparison
 
 
 def score_table(results: Results, kind: str, title: str, names: Sequence[str]) -> Table | None:
-    """One row a layout with the scores `names`, the first one against the baseline; None without any cell."""
+    """One row a layout with the scores `names`; None without any cell.
+
+    The first score stands against the baseline and, where it was measured, against neck and head alone on the
+    frozen backbone.
+    """
     repeats = repeats_of(results, kind)
     if not repeats:
         return None
@@ -23,6 +29,8 @@ def score_table(results: Results, kind: str, title: str, names: Sequence[str]) -
     compared = {wanted.name: differences(repeats, wanted) for wanted in (main, *others)}
     if results.fact.equivalent_within:
         compared[main.name] = differences(repeats, main, results.fact.equivalent_within)
+    floor = _floor(results, kind)
+    gained = differences(repeats, main, against=floor)
     rows, raw = [], []
     for name, own in repeats.items():
         texts = [own.mean_cell(wanted) for wanted in others]
@@ -31,7 +39,8 @@ def score_table(results: Results, kind: str, title: str, names: Sequence[str]) -
                 Cell(name, sort=name),
                 own.mean_cell(main),
                 own.seeds_cell(main),
-                own.difference_cell(compared[main.name].get(name)),
+                Cell("0", sort=0.0) if own.is_baseline else _difference(compared[main.name].get(name)),
+                *((floor[name].mean_cell(main), _difference(gained.get(name))) if floor else ()),
                 *(Cell("–") if cell.tone == "failed" else cell for cell in texts),
             )
         )
@@ -39,17 +48,43 @@ def score_table(results: Results, kind: str, title: str, names: Sequence[str]) -
         record["seeds_finished"] = len(own.by_seed(main))
         for wanted in (main, *others):
             record |= own.raw(wanted, compared[wanted.name].get(name))
+        if floor:
+            record |= _renamed(floor[name].raw(main, gained.get(name)), main.column)
         raw.append(record)
     columns = (
         Column("Layout", left=True),
         Column("mean", main.title),
         Column("seeds", main.title),
         Column("−\u00a0baseline", main.title),
+        *((Column("frozen", main.title), Column("−\u00a0frozen", main.title)) if floor else ()),
         *(Column(wanted.title) for wanted in others),
     )
     notes = (resolvable(repeats, main), *_protocols(repeats.values()))
     caption = f"{main.definition} Differences to the baseline are paired by seed and corrected by Holm."
+    if floor:
+        caption += " Frozen: the same neck and head trained on the backbone as it starts, which is not moved."
     return Table(kind, title, caption, columns, tuple(rows), pd.DataFrame(raw), notes)
+
+
+def _floor(results: Results, kind: str) -> dict[str, Repeats]:
+    """The runs with the backbone frozen, by layout, where they stand beside others."""
+    planned = results.planned(kind)
+    return {} if not planned or planned[0].at("freeze") else repeats_of(results, kind, freeze=True)
+
+
+def _difference(found: Comparison | None) -> Cell:
+    return Cell("–") if found is None else comparison_cell(found)
+
+
+def _renamed(raw: dict[str, object], column: str) -> dict[str, object]:
+    """The entries of a CSV file under the floor's names."""
+    gain = f"{column}_difference"
+    return {
+        name.replace(gain, f"{column}_over_frozen")
+        if gain in name
+        else name.replace(column, f"{column}_frozen"): value
+        for name, value in raw.items()
+    }
 
 
 def _protocols(repeats: Iterable[Repeats]) -> list[str]:

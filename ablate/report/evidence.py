@@ -8,9 +8,9 @@ from collections.abc import Hashable, Mapping
 from ablate.measurements.register import measurement, quantity
 from ablate.measurements.throughput import ThroughputValues
 from ablate.quantities import Quantity
+from ablate.report.repeats import without_seed
 from ablate.report.results import Results
 from ablate.run.ledger import AnyRecord
-from ablate.run.records import plain
 from ablate.study.expect_judge import Evidence, Interval
 
 
@@ -46,8 +46,8 @@ def evidence(
 
 def is_exact(wanted: Quantity) -> bool:
     """Whether a quantity is counted, or predicted by counting, and so has no error."""
-    if wanted.kind == "memory":  # predicted, in the pool because one of its numbers is measured
-        return wanted.name != "measured_peak"
+    if wanted.kind == "memory":  # predicted, in the pool because some of its numbers are measured
+        return wanted.name not in ("measured_peak", "scratch")
     return measurement(wanted.kind).where == "counted"
 
 
@@ -67,12 +67,8 @@ def _records(results: Results, wanted: Quantity, layout: str, resolution: int | 
     planned = results.planned(kind, resolution=side)
     if not planned:
         return []
-    meant = _without_seed(planned[0])
-    return [record for record in results.done(kind, layout=layout) if _without_seed(record) == meant]
-
-
-def _without_seed(record: AnyRecord) -> dict[str, object]:
-    return {name: value for name, value in plain(record.condition).items() if name != "seed"}
+    meant = without_seed(planned[0])
+    return [record for record in results.done(kind, layout=layout) if without_seed(record) == meant]
 
 
 def _latencies(results: Results, record: AnyRecord, values: ThroughputValues) -> tuple[float, ...]:

@@ -23,7 +23,13 @@ RECONSTRUCTION = (  # of ledgers older than the blocks' own caveats
 
 def main_notes(results: Results) -> list[str]:
     """The footnotes of the main table, in the order of their weight."""
-    notes = [missing_note(results), *uncounted_notes(results), busy_note(results), *throughput_notes(results)]
+    notes = [
+        missing_note(results),
+        *uncounted_notes(results),
+        ran_note(results),
+        busy_note(results),
+        *throughput_notes(results),
+    ]
     notes += [judged_note(results), resolvable_note(results), kernel_note(results), *caveats(results)]
     return [note for note in notes if note]
 
@@ -49,6 +55,19 @@ def uncounted_notes(results: Results) -> list[str]:
                 f"† {name}: operators without a counting rule, not in its MACs: {', '.join(operators)}."
             )
     return notes
+
+
+def ran_note(results: Results) -> str | None:
+    """Which layouts could not be counted without data."""
+    ran = [
+        record.layout
+        for record in results.done("complexity")
+        if isinstance(record.values, ComplexityValues) and record.values.ran_on == "cpu"
+    ]
+    if not ran:
+        return None
+    names = ", ".join(dict.fromkeys(ran))
+    return f"Counted by a run on random images, because their code looks at values: {names}."
 
 
 def uncounted(records: Iterable[AnyRecord]) -> list[str]:

@@ -6,10 +6,11 @@ The differences of one quantity are tested and corrected together, by the rule o
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ablate.quantities import Quantity
-from ablate.report.comparisons import comparison_cell, comparison_raw
+from ablate.report.comparisons import comparison_raw
 from ablate.report.numbers import with_error
 from ablate.report.results import Results
 from ablate.report.table import Cell, failed, number
@@ -59,12 +60,6 @@ class Repeats:
         text = str(planned) if done == planned else f"{done} of {planned}"
         return Cell(text, sort=float(done), tone="" if done == planned else "failed", hint=reasons)
 
-    def difference_cell(self, difference: Comparison | None) -> Cell:
-        """The paired difference to the baseline with its error and its word."""
-        if self.is_baseline:
-            return Cell("0", sort=0.0)
-        return Cell("–") if difference is None else comparison_cell(difference)
-
     def raw(self, quantity: Quantity, difference: Comparison | None = None) -> dict[str, object]:
         """The entries of the CSV file, in full precision."""
         summary, name = self.summary(quantity), f"{quantity.column}_difference"
@@ -76,29 +71,44 @@ class Repeats:
         return own | comparison_raw(difference, name)
 
 
-def repeats_of(results: Results, kind: str) -> dict[str, Repeats]:
-    """Every layout's cells of a measurement by its name, in the order of the study; empty without any."""
+def repeats_of(results: Results, kind: str, **differs: object) -> dict[str, Repeats]:
+    """Every layout's cells of a measurement by its name, in the order of the study; empty without any.
+
+    They are those of the condition that was planned first, with the entries that are given instead of its.
+    """
+    planned = results.planned(kind)
+    meant = without_seed(planned[0]) | differs if planned else {}
     return {
-        name: Repeats(name, tuple(records), name == results.baseline)
+        name: Repeats(name, records, name == results.baseline)
         for name in results.layouts
-        if (records := results.planned(kind, layout=name))
+        if (records := tuple(r for r in results.planned(kind, layout=name) if without_seed(r) == meant))
     }
 
 
+def without_seed(record: AnyRecord) -> dict[str, object]:
+    """A record's condition, all but its seed."""
+    return {name: value for name, value in record.condition if name != "seed"}
+
+
 def differences(
-    repeats: dict[str, Repeats], quantity: Quantity, margin: float | None = None
+    repeats: Mapping[str, Repeats],
+    quantity: Quantity,
+    margin: float | None = None,
+    against: Mapping[str, Repeats] | None = None,
 ) -> dict[str, Comparison]:
-    """Every layout's difference to the baseline, by its name, corrected together (Holm); none for itself,
-    nor without a common seed. `margin` is what counts as equal, in the quantity's displayed unit."""
-    base = next((own.by_seed(quantity) for own in repeats.values() if own.is_baseline), {})
-    worse = quantity.better == "lower"
-    return correct(
-        {
-            name: compare(ours, base, margin, lower_is_better=worse)
-            for name, own in repeats.items()
-            if not own.is_baseline and (ours := own.by_seed(quantity)).keys() & base.keys()
-        }
-    )
+    """Every layout's difference to the baseline, or to its own cells `against`, corrected together (Holm).
+
+    By the layout's name; none for the baseline itself, nor without a common seed. `margin` is what counts as
+    equal, in the quantity's displayed unit.
+    """
+    base = next((own for own in repeats.values() if own.is_baseline), None)
+    found = {}
+    for name, own in repeats.items():
+        other = against.get(name) if against is not None else None if own.is_baseline else base
+        ours, theirs = own.by_seed(quantity), other.by_seed(quantity) if other else {}
+        if ours.keys() & theirs.keys():
+            found[name] = compare(ours, theirs, margin, lower_is_better=quantity.better == "lower")
+    return correct(found)
 
 
 def resolvable(repeats: dict[str, Repeats], quantity: Quantity) -> str:

@@ -32,10 +32,12 @@ class CourseFact(Fact):
 
     @property
     def parameters(self) -> list[str]:
-        """The parameters with an importance, by the greatest that one has for any objective."""
+        """The parameters with an importance, by the greatest that one has for any objective, in percent,
+        then by name."""
         shares = list(self.importance.values())
         names = shares[0] if shares else {}
-        return sorted(names, key=lambda name: -max(share.get(name, 0.0) for share in shares))
+        greatest = {name: max(share.get(name, 0.0) for share in shares) for name in names}
+        return sorted(names, key=lambda name: (-round(greatest[name], 2), name))
 
 
 @dataclass(frozen=True)

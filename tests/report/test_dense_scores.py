@@ -17,7 +17,7 @@ Open = Callable[..., Results]
 SCORES = {"a": (30.0, 34.0, 35.0), "b": (31.0, 35.1, 35.9), "c": (29.0, 35.0, 33.0)}
 
 
-def rows(scores: Mapping[str, Sequence[float]]) -> pd.DataFrame:
+def rows(scores: Mapping[str, Sequence[float]], *, freeze: bool = False) -> pd.DataFrame:
     made = []
     for layout, values in scores.items():
         for seed, value in enumerate(values):
@@ -26,7 +26,7 @@ def rows(scores: Mapping[str, Sequence[float]]) -> pd.DataFrame:
                 {
                     "layout": layout,
                     "kind": "segmentation",
-                    "condition": {"dataset": "cutouts:shapes", "seed": seed},
+                    "condition": {"dataset": "cutouts:shapes", "seed": seed, "freeze": freeze},
                     "status": "done",
                     "reason": "",
                     "provenance": {},
@@ -87,3 +87,27 @@ def test_what_the_seeds_resolve_is_said(opened: Open) -> None:
     alone = segmentation_table(opened(rows({"a": (30.0,), "b": (31.0,)}), baseline="a"))
     assert alone is not None
     assert alone.notes[0] == "One seed tells no difference in mIoU from chance."
+
+
+def test_the_floor_stands_apart_and_what_the_backbone_adds_beside_it(opened: Open) -> None:
+    frozen = {"a": (20.0, 21.0, 22.0), "b": (31.0, 35.0, 36.1), "c": (10.0, 11.0, 13.0)}
+    results = opened(pd.concat([rows(SCORES), rows(frozen, freeze=True)]), baseline="a")
+    table = segmentation_table(results)
+    assert table is not None
+    assert cell(table, "a", "mean") == "33.0 ± 6.6"  # without the frozen runs
+    assert cell(table, "a", "frozen") == "21.0 ± 2.5"
+    assert cell(table, "a", "− frozen") == "+12.0 ± 4.3 better"
+    assert cell(table, "b", "− frozen") == "−0.03 ± 0.38 not resolved"
+    raw = table.raw.set_index("layout")
+    assert raw.loc["a", "miou_percent_frozen_mean"] == pytest.approx(21.0)
+    assert raw.loc["a", "miou_percent_over_frozen"] == pytest.approx(12.0)
+    assert raw.loc["a", "miou_percent_over_frozen_p"] == pytest.approx(
+        stats.ttest_rel(SCORES["a"], frozen["a"]).pvalue
+    )
+    assert cell(main_table(results), "a", "mIoU (%)") == "33.0 ± 6.6"
+
+
+def test_without_frozen_runs_there_is_no_floor(opened: Open) -> None:
+    table = segmentation_table(opened(rows(SCORES), baseline="a"))
+    assert table is not None
+    assert "frozen" not in [column.header for column in table.columns]

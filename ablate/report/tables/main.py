@@ -19,7 +19,7 @@ from ablate.report.comparisons import best_two, comparison_cell, comparison_raw,
 from ablate.report.notes import main_notes, uncounted
 from ablate.report.numbers import significant, with_error
 from ablate.report.register import table
-from ablate.report.repeats import Repeats
+from ablate.report.repeats import repeats_of
 from ablate.report.results import Results
 from ablate.report.table import Cell, Column, Table, Tone, failed, number
 from ablate.run.ledger import AnyRecord
@@ -228,13 +228,7 @@ def _others(results: Results, kind: str) -> _Group:
     from ablate.measurements.register import measurement
     from ablate.report.results import kind_quantities
 
-    condition = _seedless(results.planned(kind)[0])
-    quantities = kind_quantities(kind)
-    known = {
-        name: Repeats(name, tuple(records))
-        for name in results.layouts
-        if (records := [r for r in results.planned(kind, layout=name) if _seedless(r) == condition])
-    }
+    known, quantities = repeats_of(results, kind), kind_quantities(kind)
 
     def cell(name: str, wanted: Quantity) -> Cell:
         own = known.get(name)
@@ -252,8 +246,3 @@ def _others(results: Results, kind: str) -> _Group:
     title = measurement(kind).title
     columns = tuple(Column(wanted.title, title) for wanted in quantities)
     return _Group(columns, lambda name: [cell(name, wanted) for wanted in quantities], raw)
-
-
-def _seedless(record: AnyRecord) -> dict[str, Any]:
-    """A record's condition without its seed."""
-    return {name: value for name, value in record.condition if name != "seed"}
