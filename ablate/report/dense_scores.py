@@ -98,10 +98,10 @@ def _protocols(repeats: Iterable[Repeats]) -> list[str]:
 
 
 def _protocol(values: DenseValues) -> str:
-    data, how = values.data, values.schedule
+    data, schedule = values.data, values.schedule
     start = "untrained" if values.weights == "none" else f"from {values.weights}"
+    steps = f"{plural(values.steps, 'step')} of {schedule['batch']} images"
     return (
         f"{data['dataset']} ({data['source']}), {data['classes']} classes, {data['test_images']:,} test "
-        f"images; schedule {how['name']}: {plural(values.steps, 'step')} of {how['batch']} images, backbone "
-        f"{start}; judged at: {values.test}."
+        f"images; schedule {schedule['name']}: {steps}, backbone {start}; judged at: {values.test}."
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ablate.quantities import Quantity
 from ablate.report.comparisons import comparison_raw
@@ -15,6 +16,7 @@ from ablate.report.numbers import with_error
 from ablate.report.results import Results
 from ablate.report.table import Cell, failed, number
 from ablate.run.ledger import AnyRecord
+from ablate.run.records import plain
 from ablate.statistics.compare import Comparison, compare, correct
 from ablate.statistics.planning import least_difference, spread_of_differences
 from ablate.statistics.seeds import Summary, summarize
@@ -86,8 +88,15 @@ def repeats_of(results: Results, kind: str, **differs: object) -> dict[str, Repe
 
 
 def without_seed(record: AnyRecord) -> dict[str, object]:
-    """A record's condition, all but its seed."""
-    return {name: value for name, value in record.condition if name != "seed"}
+    """A record's condition, all but its seed and that of a run that it starts from."""
+    seedless: dict[str, object] = _seedless(plain(record.condition))
+    return seedless
+
+
+def _seedless(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {name: _seedless(entry) for name, entry in value.items() if name != "seed"}
 
 
 def differences(

@@ -72,23 +72,23 @@ class Detector:
         self,
         model: RetinaNetModel,
         dataset: DenseDataset[DetectionSample],
-        how: Schedule,
+        schedule: Schedule,
         precision: str,
         device: str,
     ):
-        self.device, self.precision, self.how = devices.resolve(device), precision, how
-        sides = [how.anchor * stride for stride in (*STRIDES[1:], 64, 128)]
+        self.device, self.precision, self.schedule = devices.resolve(device), precision, schedule
+        sides = [schedule.anchor * stride for stride in (*STRIDES[1:], 64, 128)]
         sizes = tuple(tuple(round(side * 2 ** (third / 3)) for third in range(3)) for side in sides)
         anchors = AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * len(sizes))  # type: ignore[no-untyped-call]
         self.net: nn.Module = RetinaNet(  # type: ignore[no-untyped-call]
-            _Maps(model, how.neck_dim),
+            _Maps(model, schedule.neck_dim),
             num_classes=len(dataset.classes),
             anchor_generator=anchors,
             head=_Head(model.head),
             detections_per_img=DETECTIONS,
-            topk_candidates=how.candidates,
+            topk_candidates=schedule.candidates,
         )
-        self.net.transform = _Normalise(0, 0, list(dataset.mean), list(dataset.std), how.divisor)
+        self.net.transform = _Normalise(0, 0, list(dataset.mean), list(dataset.std), schedule.divisor)
         self.net.to(self.device)
 
     def loss(self, batch: list[tuple[Tensor, dict[str, Tensor]]]) -> Tensor:
@@ -103,7 +103,7 @@ class Detector:
     def detect(self, sample: DetectionSample) -> Detections:
         """The detections in one test image, in its own pixels."""
         self.net.eval()
-        image, wider, higher = at_test_size(sample, self.how)
+        image, wider, higher = at_test_size(sample, self.schedule)
         with devices.autocast(self.precision, self.device), training_kernels(self.precision, self.device):
             (found,) = self.net([image.to(self.device)])
         scale = torch.tensor([wider, higher, wider, higher])

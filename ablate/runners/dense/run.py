@@ -91,7 +91,7 @@ def run_dense(
     draws do not depend on the layout. On a CPU with one thread the same seed gives the same result bit for
     bit. Raises `Diverged`, and `AblateError` for bad data, weights or settings.
     """
-    how = schedule_of(protocol)
+    schedule = schedule_of(protocol)
     if protocol.pretrain == "accuracy" and state is None:
         if protocol.classifier is None:
             raise AblateError("pretrain: accuracy needs an accuracy section in the study")
@@ -103,13 +103,13 @@ def run_dense(
         train_images=protocol.train_images,
         test_images=protocol.test_images,
     )
-    return train_and_judge(layout, dataset, for_dataset(how, dataset), protocol, state, on_step)
+    return train_and_judge(layout, dataset, for_dataset(schedule, dataset), protocol, state, on_step)
 
 
 def train_and_judge(
     layout: Network,
     dataset: DenseDataset[Any],
-    how: Schedule,
+    schedule: Schedule,
     protocol: DenseCondition,
     state: State | None = None,
     on_step: OnStep | None = None,
@@ -123,31 +123,40 @@ def train_and_judge(
         runner: Detector | Segmenter
         change: Any
         if protocol.task == "detection":
-            net = RetinaNetModel(pyramid, classes, how.neck_dim)
-            runner = Detector(net, dataset, how, protocol.precision, protocol.device)
-            change = TrainBoxes(how, dataset.flip)
+            net = RetinaNetModel(pyramid, classes, schedule.neck_dim)
+            runner = Detector(net, dataset, schedule, protocol.precision, protocol.device)
+            change = TrainBoxes(schedule, dataset.flip)
         else:
-            model = SemanticFPNModel(pyramid, classes, how.neck_dim)
+            model = SemanticFPNModel(pyramid, classes, schedule.neck_dim)
             runner = Segmenter(
-                model, dataset, how, protocol.precision, protocol.device, protocol.channels_last
+                model, dataset, schedule, protocol.precision, protocol.device, protocol.channels_last
             )
-            change = TrainMasks(how, dataset.flip, dataset.mean)
+            change = TrainMasks(schedule, dataset.flip, dataset.mean)
         images = len(dataset.train)
-        steps = how.total_steps(images)
-        batches = training_batches(dataset.train, change, steps, how.batch, protocol.seed, protocol.workers)
+        steps = schedule.total_steps(images)
+        batches = training_batches(
+            dataset.train, change, steps, schedule.batch, protocol.seed, protocol.workers
+        )
         fitted = fit(
-            runner.net, pyramid, how, batches, runner.loss, images, freeze=protocol.freeze, on_step=on_step
+            runner.net,
+            pyramid,
+            schedule,
+            batches,
+            runner.loss,
+            images,
+            freeze=protocol.freeze,
+            on_step=on_step,
         )
         scores = runner.judge(dataset)
     shared: dict[str, Any] = {
         "train_loss": fitted.loss,
-        "images_seen": fitted.steps * how.batch,
+        "images_seen": fitted.steps * schedule.batch,
         "steps": fitted.steps,
         "seconds": fitted.seconds,
-        "images_per_s": fitted.steps * how.batch / fitted.seconds,
+        "images_per_s": fitted.steps * schedule.batch / fitted.seconds,
         "curve": fitted.curve,
-        "schedule": {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(how).items()},
-        "test": judged_at(how, dataset),
+        "schedule": {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(schedule).items()},
+        "test": judged_at(schedule, dataset),
         "data": dataset.provenance(),
         "weights": weights,
         "notes": notes,
@@ -157,16 +166,16 @@ def train_and_judge(
     return SegmentationValues(scores=scores, **shared)
 
 
-def judged_at(how: Schedule, dataset: DenseDataset[Any]) -> str:
+def judged_at(schedule: Schedule, dataset: DenseDataset[Any]) -> str:
     """How test images are made, in words: it moves mIoU by two points."""
-    if how.short_side:
-        size = f"short side {how.short_side}, long side at most {how.long_side} pixels"
+    if schedule.short_side:
+        size = f"short side {schedule.short_side}, long side at most {schedule.long_side} pixels"
     elif dataset.size is not None:
         size = f"images of {dataset.size[1]} x {dataset.size[0]} pixels"
     else:
         size = "images as they are"
-    align = "padded" if how.task == "detection" else "resized"
-    return f"{size}, sides {align} to multiples of {how.divisor}, one scale, not mirrored"
+    align = "padded" if schedule.task == "detection" else "resized"
+    return f"{size}, sides {align} to multiples of {schedule.divisor}, one scale, not mirrored"
 
 
 def _start(pyramid: Pyramid, protocol: DenseCondition, state: State | None) -> tuple[str, list[str]]:

@@ -33,12 +33,12 @@ class Segmenter:
         self,
         model: SemanticFPNModel,
         dataset: DenseDataset[SegmentationSample],
-        how: Schedule,
+        schedule: Schedule,
         precision: str,
         device: str,
         channels_last: bool = True,
     ):
-        self.device, self.precision, self.how = devices.resolve(device), precision, how
+        self.device, self.precision, self.schedule = devices.resolve(device), precision, schedule
         self.format = torch.channels_last if channels_last else torch.contiguous_format
         self.net = model.to(self.device).to(memory_format=self.format)
         self.mean = torch.tensor(dataset.mean, device=self.device).view(1, 3, 1, 1)
@@ -60,16 +60,16 @@ class Segmenter:
         images = torch.stack([image for image, _ in batch])
         labels = torch.stack([mask for _, mask in batch]).to(self.device).long()
         logits = self.logits(images)
-        if not self.how.balance:
+        if not self.schedule.balance:
             return F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum") / labels.numel()
-        weights = class_weights(labels, logits.shape[1], self.how.balance)
+        weights = class_weights(labels, logits.shape[1], self.schedule.balance)
         return F.cross_entropy(logits, labels, weights, ignore_index=IGNORED)
 
     @torch.inference_mode()
     def label(self, sample: SegmentationSample) -> Tensor:
         """The most likely class of every pixel of one test image, `(H, W)` of its mask."""
         self.net.eval()
-        logits = self.logits(aligned(sample.image, self.how).unsqueeze(0))
+        logits = self.logits(aligned(sample.image, self.schedule).unsqueeze(0))
         if logits.shape[-2:] != sample.mask.shape:
             logits = F.interpolate(logits, tuple(sample.mask.shape), mode="bilinear", align_corners=False)
         return logits.argmax(1)[0].cpu()

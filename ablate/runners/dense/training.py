@@ -34,32 +34,34 @@ class Fitted:
     steps: int
 
 
-def for_dataset(how: Schedule, dataset: DenseDataset[Any]) -> Schedule:
+def for_dataset(schedule: Schedule, dataset: DenseDataset[Any]) -> Schedule:
     """The schedule on this set: `short` scales images of files to 256 pixels; composed ones have a size."""
-    if how.name != "short" or dataset.size is not None:
-        return how
-    if how.task == "detection":
-        return replace(how, short_side=256, long_side=448)
-    return replace(how, short_side=256, long_side=1024, crop=256, scales=(0.5, 2.0), most_of_one=0.75)
+    if schedule.name != "short" or dataset.size is not None:
+        return schedule
+    if schedule.task == "detection":
+        return replace(schedule, short_side=256, long_side=448)
+    return replace(schedule, short_side=256, long_side=1024, crop=256, scales=(0.5, 2.0), most_of_one=0.75)
 
 
-def make_optimizers(model: nn.Module, how: Schedule) -> list[Optimizer]:
+def make_optimizers(model: nn.Module, schedule: Schedule) -> list[Optimizer]:
     """AdamW for every weight that is moved, or Muon for the inner matrices and convolutions among them."""
     moved = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    matrices = [] if how.muon is None else muon_parameters(model)
+    matrices = [] if schedule.muon is None else muon_parameters(model)
     chosen = {id(parameter) for parameter in matrices}
     rest = [parameter for parameter in moved if id(parameter) not in chosen]
-    found: list[Optimizer] = [AdamW(rest, lr=how.lr, betas=how.betas, weight_decay=how.weight_decay)]
+    found: list[Optimizer] = [
+        AdamW(rest, lr=schedule.lr, betas=schedule.betas, weight_decay=schedule.weight_decay)
+    ]
     if matrices:
-        assert how.muon is not None
-        found.append(Muon(matrices, how.muon, weight_decay=how.weight_decay))
+        assert schedule.muon is not None
+        found.append(Muon(matrices, schedule.muon, weight_decay=schedule.weight_decay))
     return found
 
 
 def fit(
     model: nn.Module,
     backbone: nn.Module,
-    how: Schedule,
+    schedule: Schedule,
     batches: Iterable[Any],
     loss_of: Callable[[Any], Tensor],
     images: int,
@@ -76,15 +78,15 @@ def fit(
     if freeze:
         backbone.requires_grad_(False)
         backbone.eval()
-    optimizers = make_optimizers(model, how)
+    optimizers = make_optimizers(model, schedule)
     peaks = [optimizer.param_groups[0]["lr"] for optimizer in optimizers]
-    steps = how.total_steps(images)
+    steps = schedule.total_steps(images)
     every = max(1, steps // POINTS)
     losses: list[Tensor] = []
     curve: list[tuple[int, float]] = []
     start, done = time.perf_counter(), 0
     for step, batch in enumerate(batches):
-        factor = how.factor(step, steps, images)
+        factor = schedule.factor(step, steps, images)
         for optimizer, peak in zip(optimizers, peaks, strict=True):
             optimizer.zero_grad(set_to_none=True)
             for group in optimizer.param_groups:
@@ -95,7 +97,7 @@ def fit(
             optimizer.step()
         losses.append(loss.detach())
         if (step + 1) % every == 0 or step + 1 == steps:
-            curve.append(((step + 1) * how.batch, _checked(losses[done:], done)))
+            curve.append(((step + 1) * schedule.batch, _checked(losses[done:], done)))
             done = step + 1
         if on_step is not None:
             on_step(step + 1, steps)

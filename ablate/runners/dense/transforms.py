@@ -22,11 +22,11 @@ CROPS = 10
 class TrainBoxes:
     """A training sample of detection -> image float `(3, h, w)` in 0..1, boxes, labels; no crowds."""
 
-    def __init__(self, how: Schedule, flip: bool):
+    def __init__(self, schedule: Schedule, flip: bool):
         steps: list[Any] = []
-        if how.short_side:
-            steps.append(v2.RandomShortestSize([how.short_side], how.long_side, antialias=True))
-        if how.flip and flip:
+        if schedule.short_side:
+            steps.append(v2.RandomShortestSize([schedule.short_side], schedule.long_side, antialias=True))
+        if schedule.flip and flip:
             steps.append(v2.RandomHorizontalFlip(0.5))
         self._change = v2.Compose([*steps, v2.Identity()])
 
@@ -39,11 +39,11 @@ class TrainBoxes:
         return pixels, {"boxes": boxes.as_subclass(torch.Tensor), "labels": sample.labels[kept]}
 
 
-def at_test_size(sample: DetectionSample, how: Schedule) -> tuple[Tensor, float, float]:
+def at_test_size(sample: DetectionSample, schedule: Schedule) -> tuple[Tensor, float, float]:
     """An image at its test size, float `(3, h, w)` in 0..1, and how many times wider and higher it became."""
     image = tv_tensors.Image(sample.image)
-    if how.short_side:
-        image = v2.RandomShortestSize([how.short_side], how.long_side, antialias=True)(image)
+    if schedule.short_side:
+        image = v2.RandomShortestSize([schedule.short_side], schedule.long_side, antialias=True)(image)
     (height, width), (rows, columns) = sample.image.shape[-2:], image.shape[-2:]
     return image.as_subclass(torch.Tensor).float() / 255, columns / width, rows / height
 
@@ -52,12 +52,12 @@ class TrainMasks:
     """A training sample of segmentation -> image uint8 `(3, c, c)` and labels `(c, c)`: scaled, cropped,
     mirrored and distorted together. What a crop has beyond its image is the mean colour, and ignored."""
 
-    def __init__(self, how: Schedule, flip: bool, mean: tuple[float, float, float]):
-        self._how = how
+    def __init__(self, schedule: Schedule, flip: bool, mean: tuple[float, float, float]):
+        self._how = schedule
         fill = {tv_tensors.Image: [round(255 * value) for value in mean], tv_tensors.Mask: IGNORED}
-        self._crop = v2.RandomCrop(how.crop, pad_if_needed=True, fill=fill) if how.crop else None
-        steps: list[Any] = [v2.RandomHorizontalFlip(0.5)] * (how.flip and flip)
-        if how.distort:
+        self._crop = v2.RandomCrop(schedule.crop, pad_if_needed=True, fill=fill) if schedule.crop else None
+        steps: list[Any] = [v2.RandomHorizontalFlip(0.5)] * (schedule.flip and flip)
+        if schedule.distort:
             steps.append(v2.RandomPhotometricDistort((0.875, 1.125), (0.5, 1.5), (0.5, 1.5), (-0.1, 0.1)))
         self._change = v2.Compose([*steps, v2.Identity()])
 
@@ -88,14 +88,14 @@ class TrainMasks:
         return found
 
 
-def aligned(image: Tensor, how: Schedule) -> Tensor:
+def aligned(image: Tensor, schedule: Schedule) -> Tensor:
     """A test image uint8 `(3, H, W)` at its test size: scaled within the schedule's bounds, then both sides
     resized up to multiples of its divisor. Images of composed sets stay as they are if they fit."""
-    if how.short_side:
-        image = v2.RandomShortestSize([how.short_side], how.long_side, antialias=True)(
+    if schedule.short_side:
+        image = v2.RandomShortestSize([schedule.short_side], schedule.long_side, antialias=True)(
             tv_tensors.Image(image)
         )
-    height, width = (-(-side // how.divisor) * how.divisor for side in image.shape[-2:])
+    height, width = (-(-side // schedule.divisor) * schedule.divisor for side in image.shape[-2:])
     if (height, width) != tuple(image.shape[-2:]):
         image = v2.functional.resize(image, [height, width], antialias=True)
     return image.as_subclass(torch.Tensor)

@@ -57,8 +57,10 @@ def test_detection_learns() -> None:
 def test_test_images_keep_their_size_and_detections_their_place() -> None:
     """A detector that is told where the object is finds it there, in pixels of the image as it was given."""
     data = load_dense("cutouts:drawn", "detection", size=40, test_images=3)
-    how = replace(schedule_of(DetectionCondition()), short_side=80, long_side=80)
-    runner = Detector(RetinaNetModel(build_pyramid(LAYOUT), 8, how.neck_dim), data, how, "fp32", "cpu")
+    schedule = replace(schedule_of(DetectionCondition()), short_side=80, long_side=80)
+    runner = Detector(
+        RetinaNetModel(build_pyramid(LAYOUT), 8, schedule.neck_dim), data, schedule, "fp32", "cpu"
+    )
     sizes = []
     runner.net.backbone.model.backbone.register_forward_pre_hook(lambda _, args: sizes.append(args[0].shape))
 
@@ -153,9 +155,9 @@ def test_a_loss_that_is_not_finite_is_a_failure() -> None:
 
 def test_short_on_files_has_sizes() -> None:
     data = load_dense("cutouts:drawn", "segmentation", size=32)
-    how = schedule_of(SegmentationCondition())
-    assert for_dataset(how, data) == how
-    assert for_dataset(how, replace(data, size=None)).crop == 256
+    schedule = schedule_of(SegmentationCondition())
+    assert for_dataset(schedule, data) == schedule
+    assert for_dataset(schedule, replace(data, size=None)).crop == 256
 
 
 def test_weights_of_classes_follow_their_share() -> None:

@@ -16,14 +16,20 @@ IMAGES = 117_266  # training images of COCO with a box
 
 
 def test_1x() -> None:
-    how = schedule_of(DetectionProtocol(schedule="1x"))
-    assert (how.batch, how.lr, how.weight_decay, how.short_side, how.long_side) == (16, 1e-4, 1e-4, 800, 1333)
-    assert (how.neck_dim, how.anchor, how.divisor) == (256, 4, 32)
-    steps = how.total_steps(IMAGES)
+    schedule = schedule_of(DetectionProtocol(schedule="1x"))
+    assert (schedule.batch, schedule.lr, schedule.weight_decay, schedule.short_side, schedule.long_side) == (
+        16,
+        1e-4,
+        1e-4,
+        800,
+        1333,
+    )
+    assert (schedule.neck_dim, schedule.anchor, schedule.divisor) == (256, 4, 32)
+    steps = schedule.total_steps(IMAGES)
     assert steps == round(12 * IMAGES / 16) == 87_950
 
     def rate(step: int) -> float:
-        return how.lr * how.factor(step, steps, IMAGES)
+        return schedule.lr * schedule.factor(step, steps, IMAGES)
 
     assert rate(0) == pytest.approx(1e-7)
     assert rate(250) == pytest.approx(1e-4 * (0.001 + 0.999 / 2))
@@ -35,16 +41,22 @@ def test_1x() -> None:
 
 
 def test_40k() -> None:
-    how = schedule_of(SegmentationProtocol(schedule="40k"))
-    assert (how.batch, how.lr, how.weight_decay, how.crop, how.scales) == (32, 2e-4, 1e-4, 512, (0.5, 2.0))
-    assert how.total_steps(20_210) == 40_000
+    schedule = schedule_of(SegmentationProtocol(schedule="40k"))
+    assert (schedule.batch, schedule.lr, schedule.weight_decay, schedule.crop, schedule.scales) == (
+        32,
+        2e-4,
+        1e-4,
+        512,
+        (0.5, 2.0),
+    )
+    assert schedule.total_steps(20_210) == 40_000
     for step in (0, 1, 20_000, 39_999):
-        assert how.factor(step, 40_000, 20_210) == pytest.approx((1 - step / 40_000) ** 0.9)
+        assert schedule.factor(step, 40_000, 20_210) == pytest.approx((1 - step / 40_000) ** 0.9)
 
 
 def test_short_rises_and_falls_to_zero() -> None:
-    how = schedule_of(SegmentationProtocol(steps=200, lr=0.5, batch=4))
-    factors = [how.factor(step, 200, 100) for step in range(200)]
+    schedule = schedule_of(SegmentationProtocol(steps=200, lr=0.5, batch=4))
+    factors = [schedule.factor(step, 200, 100) for step in range(200)]
     top = factors.index(max(factors))
     assert top == 20
     assert all(a < b for a, b in pairwise(factors[: top + 1]))

@@ -29,11 +29,11 @@ def block(crowd: bool = False) -> DetectionSample:
 
 
 def test_boxes_follow_their_object() -> None:
-    how = replace(schedule_of(DetectionProtocol(schedule="1x")), short_side=80, long_side=100)
+    schedule = replace(schedule_of(DetectionProtocol(schedule="1x")), short_side=80, long_side=100)
     mirrored = set()
     for seed in range(8):
         torch.manual_seed(seed)
-        image, target = TrainBoxes(how, True)(block())
+        image, target = TrainBoxes(schedule, True)(block())
         assert image.shape == (3, 66, 100)  # the longer side would be 120
         assert target["labels"].tolist() == [1]  # the crowd is left out
         bright = (image[0] > 0.5).nonzero()
@@ -44,8 +44,8 @@ def test_boxes_follow_their_object() -> None:
 
 
 def test_a_test_image_says_how_it_was_scaled() -> None:
-    how = replace(schedule_of(DetectionProtocol(schedule="1x")), short_side=80, long_side=1000)
-    image, wider, higher = at_test_size(block(), how)
+    schedule = replace(schedule_of(DetectionProtocol(schedule="1x")), short_side=80, long_side=1000)
+    image, wider, higher = at_test_size(block(), schedule)
     assert (image.shape, wider, higher) == ((3, 80, 120), 2.0, 2.0)
     image, wider, higher = at_test_size(block(), schedule_of(DetectionProtocol()))
     assert (image.shape, wider, higher) == ((3, 40, 60), 1.0, 1.0)
@@ -61,7 +61,7 @@ def labelled(height: int = 48, width: int = 64) -> SegmentationSample:
 
 
 def test_masks_follow_their_image() -> None:
-    how = replace(
+    schedule = replace(
         schedule_of(SegmentationProtocol(schedule="40k")),
         short_side=48,
         long_side=200,
@@ -72,7 +72,7 @@ def test_masks_follow_their_image() -> None:
     shares = []
     for seed in range(12):
         torch.manual_seed(seed)
-        image, mask = TrainMasks(how, True, MEAN)(labelled())
+        image, mask = TrainMasks(schedule, True, MEAN)(labelled())
         assert image.shape == (3, 40, 40)
         assert mask.shape == (40, 40)
         inside = mask != 255
@@ -85,8 +85,8 @@ def test_masks_follow_their_image() -> None:
 
 
 def test_alignment() -> None:
-    how = replace(schedule_of(SegmentationProtocol(schedule="40k")), short_side=64, long_side=200)
-    assert aligned(labelled().image, how).shape == (3, 64, 96)
+    schedule = replace(schedule_of(SegmentationProtocol(schedule="40k")), short_side=64, long_side=200)
+    assert aligned(labelled().image, schedule).shape == (3, 64, 96)
     assert aligned(labelled(33, 64).image, schedule_of(SegmentationProtocol())).shape == (3, 64, 64)
 
 
