@@ -192,9 +192,7 @@ def _accuracy(results: Results) -> _Group | None:
     if not known:
         return None
     condition = results.planned("accuracy")[0]
-    epochs = float(condition.at("epochs") or 0)
-    noun = "epoch" if epochs == 1 else "epochs"
-    group = f"Top-1, {condition.at('dataset')}, {epochs:g} {noun} (%)"
+    group = f"Top-1, {condition.at('dataset')}, {_budget(condition)} (%)"
     columns = (Column("mean", group), Column("seeds", group), Column("−\u00a0baseline", group))
 
     marks = best_two({name: accuracy.by_seed for name, accuracy in known.items() if accuracy.finished})
@@ -204,6 +202,16 @@ def _accuracy(results: Results) -> _Group | None:
         return [marked(mean, marks.get(name)), *others]
 
     return _Group(columns, cells, lambda name: known[name].raw())
+
+
+def _budget(record: AnyRecord) -> str:
+    """How long an accuracy cell trains: `2 epochs`, `30,000 images` or `75 core-seconds`."""
+    for name in ("images", "core_seconds", "epochs"):
+        amount = record.at(name)
+        if amount is not None:
+            unit = name.replace("_", "-")
+            return f"{float(amount):,.6g} {unit.removesuffix('s') if amount == 1 else unit}"
+    return "no training"
 
 
 def accuracy_cells(accuracy: Accuracy, *, is_baseline: bool) -> list[Cell]:

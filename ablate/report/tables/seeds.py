@@ -9,7 +9,17 @@ from ablate.report.register import table
 from ablate.report.results import Results, kind_quantities
 from ablate.report.table import Cell, Column, Table
 
-_CONDITION = ("dataset", "epochs", "recipe", "batch", "resolution", "precision", "subset")
+_CONDITION = (
+    "dataset",
+    "epochs",
+    "images",
+    "core_seconds",
+    "recipe",
+    "batch",
+    "resolution",
+    "precision",
+    "subset",
+)
 
 
 @table("seeds", order=90)
