@@ -28,10 +28,20 @@ def progress(items: Sequence[Item], label: str) -> Iterable[Item]:
     return track(items, label, console=notices, transient=True)
 
 
+_ALIKE = 3
+
+
 def print_warnings(warnings: Iterable[str]) -> None:
-    """Each warning on a line of stderr."""
+    """Each warning on a line of stderr; of those that say the same of several places the first three."""
+    alike: dict[str, list[str]] = {}
     for warning in warnings:
-        notices.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
+        alike.setdefault(warning.rpartition(": ")[2], []).append(warning)
+    for text, group in alike.items():
+        shown = [*group[:_ALIKE], f"{text}: {len(group) - _ALIKE:,} more"][: len(group)]
+        for warning in shown:
+            notices.print(
+                f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True
+            )
 
 
 def print_table(

@@ -132,3 +132,19 @@ def test_parts_of_a_kind(ablate: Command) -> None:
     wrong = ablate("blocks", "--kind", "norms")
     assert wrong.code == 2
     assert "did you mean 'norm'?" in wrong.err
+
+
+def test_warnings_that_say_the_same_are_cut(ablate: Command, tmp_path: Path) -> None:
+    file = tmp_path / "s.yaml"
+    layouts = "\n".join(f"  l{n}: {{layout: 'alternate(conv, pool)', depths: 3}}" for n in range(20))
+    file.write_text(
+        f"study: s\ninput: {{resolution: 16}}\ndefaults: {{widths: [8]}}\nlayouts:\n{layouts}\n  odd: "
+        "{layout: 'alternate(conv, pool)', depths: 5}\nmeasure: {complexity: {}}\n"
+    )
+    checked = ablate("check", file)
+    assert checked.code == 0, checked.err
+    lines = [line for line in checked.err.splitlines() if line.startswith("warning")]
+    assert len(lines) == 5
+    assert lines[0].endswith("l0: stage 1: a pattern of 2 blocks does not divide the depth 3")
+    assert lines[3] == "warning: a pattern of 2 blocks does not divide the depth 3: 17 more"
+    assert "odd" in lines[4]
