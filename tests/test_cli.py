@@ -358,4 +358,4 @@ def test_the_package_says_where_its_command_and_its_studies_are() -> None:
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert wheel["packages"] == ["ablate", "blocks"]
     assert wheel["force-include"] == {"studies": "ablate/studies"}
-    assert (ROOT / "ablate/cost/audit/published.csv").is_file()
+    assert (ROOT / "ablate/published/cost.csv").is_file()
