@@ -141,6 +141,10 @@ def test_blocks(ablate: Command) -> None:
     )
     assert found["softmax"]["macs"] == "4*C**2*N + 2*C*N**2"
     assert found["softmax"]["order"] == "O(N^2)"
+    sizes = {name: block["summary_size"] for name, block in found.items() if block["summary_size"]}
+    assert sizes["softmax"] == {"dim": 64, "num_heads": 2, "tokens": 784, "numbers": 2 * 64 * 784}
+    assert (sizes["key_only"]["numbers"], sizes["pool"]["numbers"]) == (64, 0)
+    assert found["basic"]["summary_size"] is None
     assert "N" in found["key_only"]["macs"]
     assert "N**" not in found["key_only"]["macs"]
     assert found["key_only"]["order"] == "O(N)"

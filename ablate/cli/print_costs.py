@@ -78,6 +78,10 @@ def print_memory(memory: dict[str, Any]) -> None:
     print_table("", ["attention kernel", *kinds.values()], rows)
 
 
+SUMMARY_AT = {"dim": 64, "num_heads": 2, "tokens": 784}
+"""Channels, heads and positions that `ablate blocks` gives summary sizes for: a first stage at 112 px."""
+
+
 def block_record(entry: Entry, quantities: Sequence[Quantity], symbols: bool) -> dict[str, Any]:
     """One block for `ablate blocks`: arguments with types and defaults, and its formulas as strings."""
     found = formulas(entry.name, quantities, size_arguments(entry.name) if symbols else ())
@@ -90,19 +94,47 @@ def block_record(entry: Entry, quantities: Sequence[Quantity], symbols: bool) ->
         ],
         **{quantity: str(formula) for quantity, formula in found.items()},
         "order": formulas(entry.name, ("macs",))["macs"].order,
+        "summary_size": _summary_size(entry),
         "conditions": {quantity: f.condition for quantity, f in found.items() if f.condition},
         "reasons": {quantity: f.reason for quantity, f in found.items() if f.reason},
         "uncounted": list(uncounted_operators(BlockCall(entry.name))),
     }
 
 
+def _summary_size(entry: Entry) -> dict[str, Any] | None:
+    """How many numbers a mixer keeps of an image, at one size; None where it does not say."""
+    if entry.kind != "mixer":
+        return None
+    arguments = {argument.name: argument.default for argument in entry.arguments.values()}
+    return SUMMARY_AT | {"numbers": entry.summary_size(**SUMMARY_AT, **arguments)}
+
+
 def print_blocks(records: Sequence[dict[str, Any]]) -> None:
     """A table of blocks, their arguments below."""
-    fixed = ("name", "kind", "summary", "arguments", "order", "conditions", "reasons", "uncounted")
+    fixed = (
+        "name",
+        "kind",
+        "summary",
+        "arguments",
+        "order",
+        "summary_size",
+        "conditions",
+        "reasons",
+        "uncounted",
+    )
     quantities = [key for key in records[0] if key not in fixed]
-    rows = [[r["name"], r["order"], *(r[quantity] for quantity in quantities)] for r in records]
-    columns = ["block", "order", *quantities]
+    sizes = any(record["summary_size"] for record in records)
+    rows = [
+        [r["name"], r["order"], *([_numbers(r)] if sizes else []), *(r[quantity] for quantity in quantities)]
+        for r in records
+    ]
+    columns = ["block", "order", *(["summary"] if sizes else []), *quantities]
     print_table("formulas for one image", columns, rows, text_columns=len(columns))
+    if sizes:
+        at = "C = {dim}, {num_heads} heads, N = {tokens}".format(**SUMMARY_AT)
+        console.print(
+            f"summary: numbers about an image that do not depend on the query, at {at}", style="dim"
+        )
     for record in records:
         arguments = ", ".join(f"{a['name']}: {a['type']} = {a['default']}" for a in record["arguments"])
         console.print(f"{record['name']}({arguments})", markup=False, highlight=False)
@@ -111,6 +143,11 @@ def print_blocks(records: Sequence[dict[str, Any]]) -> None:
         console.print(Padding(Text("\n".join([record["summary"], *notes])), (0, 0, 0, 4)))
         if record["uncounted"]:
             errors.print(f"    uncounted operators: {', '.join(record['uncounted'])}", style="bold red")
+
+
+def _numbers(record: dict[str, Any]) -> str:
+    size = record["summary_size"]
+    return "–" if size is None or size["numbers"] is None else f"{size['numbers']:,}"
 
 
 def print_verdicts(name: str, verdicts: Sequence[Verdict]) -> None:
