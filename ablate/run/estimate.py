@@ -27,6 +27,7 @@ _COUNT = "ablate.runners.complexity:run"
 _COUNTED_SECONDS = 0.05  # a cell that is only counted, in a warm worker
 _MACS_PER_SECOND = 2e10  # one core, where the machine's own peak is not known
 _EFFICIENCY = 0.3  # the share of its peak that a network reaches
+_MACS_PER_PIXEL = 2e4  # of a layout that cannot be counted: 1 G at 224 px
 _MOST_LEDGERS = 50
 
 
@@ -66,15 +67,23 @@ class Estimator:
             return Estimate(median(counted) if counted else _COUNTED_SECONDS, "counted cells")
         if like:
             return Estimate(median(self._scaled(duration, cell) for duration in like), "like cells")
-        work = self._work(cell.layout, cell.kind, cell.condition)
+        work = self._work(self._density(cell.layout) or _MACS_PER_PIXEL, cell.kind, cell.condition)
         rate = self._rate(cell.kind)
         if rate is not None:
             return Estimate(work / rate, "cells of its kind")
         return Estimate(work / self.rate, "MACs")
 
     def _scaled(self, duration: Duration, cell: Cell) -> float:
-        macs, others = self.macs(cell.layout), self.macs(duration.layout)
-        return duration.seconds * (macs / others if macs and others else 1.0)
+        own, others = self._density(cell.layout), self._density_of(duration)
+        return duration.seconds * (own / others if own and others else 1.0)
+
+    def _density(self, layout: str) -> float | None:
+        """MACs a pixel of one of the study's layouts."""
+        macs = self.macs(layout)
+        return macs / self.resolution**2 if macs else None
+
+    def _density_of(self, duration: Duration) -> float | None:
+        return self._density(duration.layout) or duration.density
 
     def _rate(self, kind: str) -> float | None:
         """MACs in a second of the cells of a kind that are done."""
@@ -82,15 +91,15 @@ class Estimator:
             rates = []
             for duration in self._by_kind.get(kind, []):
                 condition = _condition(kind, duration.condition)
-                if condition is not None and duration.seconds > 0:
-                    rates.append(self._work(duration.layout, kind, condition) / duration.seconds)
+                density = self._density_of(duration)
+                if condition is not None and density is not None and duration.seconds > 0:
+                    rates.append(self._work(density, kind, condition) / duration.seconds)
             self._rates[kind] = median(rates) if rates else None
         return self._rates[kind]
 
-    def _work(self, layout: str, kind: str, condition: Any) -> float:
-        side = getattr(condition, "resolution", None) or self.resolution
-        macs = self.macs(layout) or 1e9
-        return macs * (side / self.resolution) ** 2 * measurement(kind).work(_sized(condition))
+    def _work(self, density: float, kind: str, condition: Any) -> float:
+        side = getattr(condition, "resolution", None) or getattr(condition, "size", None) or self.resolution
+        return float(density * side**2 * measurement(kind).work(_sized(condition)))
 
 
 def _sized(condition: Any) -> Any:

@@ -15,18 +15,34 @@ _UNUSED = "FROM rows WHERE key NOT IN (SELECT key FROM plan)"
 
 @dataclass(frozen=True)
 class Duration:
-    """How long one finished cell took, in seconds."""
+    """How long one finished cell took, in seconds; `density` is its layout's MACs a pixel, where counted."""
 
     layout: str
     kind: str
     condition: Json
     seconds: float
+    density: float | None = None
 
 
 def durations(ledger: Ledger) -> list[Duration]:
     """How long every finished cell took, those that are stale by now among them."""
     query = "SELECT layout, kind, condition, seconds FROM rows WHERE status = 'done'"
-    return [Duration(layout, kind, json.loads(text), took) for layout, kind, text, took in ledger.ask(query)]
+    known = _densities(ledger)
+    return [
+        Duration(layout, kind, json.loads(text), took, known.get(layout))
+        for layout, kind, text, took in ledger.ask(query)
+    ]
+
+
+def _densities(ledger: Ledger) -> dict[str, float]:
+    """MACs a pixel by layout, as counted at the least resolution, where attention weighs least."""
+    query = """SELECT layout, json_extract(condition, '$.resolution'), json_extract("values", '$.macs')
+               FROM rows WHERE kind = 'complexity' AND status = 'done'"""
+    counts: dict[str, dict[int, float]] = {}
+    for layout, side, macs in ledger.ask(query):
+        if side and macs:
+            counts.setdefault(str(layout), {})[int(side)] = macs / side**2
+    return {layout: found[min(found)] for layout, found in counts.items()}
 
 
 def unused_rows(ledger: Ledger) -> Counter[tuple[str, str]]:

@@ -143,6 +143,39 @@ def test_estimates() -> None:
     assert estimator([]).of(first).source == "MACs"
 
 
+def test_cells_of_other_studies_count_by_what_their_own_layouts_cost() -> None:
+    """Of another ledger the name is gone, and the MACs a pixel are known."""
+    first = accuracy(parse_study(TEXT))[0]
+    density = 1e8 / 32**2
+    longer = plain(first.condition) | {"epochs": 4}
+    elsewhere = Duration("", "accuracy", longer, 20.0, density=density / 2)
+    assert estimator([elsewhere]).of(first).seconds == pytest.approx(20.0), "half the images, twice the MACs"
+    assert estimator([elsewhere]).of(first).source == "cells of its kind"
+    same = Duration("", "accuracy", plain(first.condition), 20.0, density=density / 2)
+    assert estimator([same]).of(first).seconds == pytest.approx(40.0), "twice the MACs"
+    unknown = Duration("", "accuracy", longer, 20.0)
+    assert estimator([unknown]).of(first).source == "MACs", "what its layout costs is not known"
+
+
+def test_macs_a_pixel_come_from_the_ledger(tmp_path: Path, stand_in: Stand) -> None:
+    study = parse_study(TEXT.replace("memory:", "complexity: {resolutions: [16, 32]}\n  memory:"))
+
+    def count(job: Job) -> Outcome:
+        if job.kind != "complexity":
+            return outcome(job)
+        ((name, _),) = job.layouts.items()
+        return Outcome(
+            layout_cost(study.layouts[name], job.condition["resolution"], 1, 10).to_json(), seconds=1.0
+        )
+
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        run_study(study, ledger, stand_in(count))
+        known = {(duration.layout, duration.kind): duration.density for duration in durations(ledger)}
+    for name in "ab":  # at the least resolution: softmax needs more a pixel at a larger one
+        counted = layout_cost(study.layouts[name], 16, 1, 10).macs / 16**2
+        assert known[name, "memory"] == known[name, "complexity"] == pytest.approx(counted)
+
+
 def test_a_set_is_as_large_as_it_is() -> None:
     first = accuracy(parse_study(TEXT.replace(", subset: 100", "")))[0]
     assert first.condition.dataset == "digits"
