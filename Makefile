@@ -28,7 +28,7 @@ test: lint
 	$(BIN)/pytest -n 2 --dist worksteal
 
 check-long: .venv/.installed-dev
-	$(BIN)/pytest -m long
+	$(BIN)/pytest -m long -n 2 --dist worksteal --durations=30
 
 reference: .venv/.installed
 	$(BIN)/ablate reference docs/language.md
