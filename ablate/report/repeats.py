@@ -76,15 +76,16 @@ class Repeats:
 def repeats_of(results: Results, kind: str, **differs: object) -> dict[str, Repeats]:
     """Every layout's cells of a measurement by its name, in the order of the study; empty without any.
 
-    They are those of the condition that was planned first, with the entries that are given instead of its.
+    They are those of the condition that was planned first for it, with the entries that are given instead.
     """
-    planned = results.planned(kind)
-    meant = without_seed(planned[0]) | differs if planned else {}
-    return {
-        name: Repeats(name, records, name == results.baseline)
-        for name in results.layouts
-        if (records := tuple(r for r in results.planned(kind, layout=name) if without_seed(r) == meant))
-    }
+    repeats = {}
+    for name in results.layouts:
+        planned = results.planned(kind, layout=name)
+        meant = without_seed(planned[0]) | differs if planned else {}
+        records = tuple(record for record in planned if without_seed(record) == meant)
+        if records:
+            repeats[name] = Repeats(name, records, name == results.baseline)
+    return repeats
 
 
 def without_seed(record: AnyRecord) -> dict[str, object]:
