@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 
-from ablate.measurements.memory import MemoryValues
+from ablate.measurements.memory import MemoryValues, Scratch
 from ablate.measurements.register import quantity
 from ablate.report.cells import measured, stored
 from ablate.report.numbers import fixed, significant
@@ -30,7 +30,7 @@ def memory_table(results: Results) -> Table | None:
         place = (names[0], pixels(record.at("resolution")), *names[1:])
         rows.append((*place, *(measured(record, wanted) for wanted in predicted), *_beside(record)))
         values = record.values if isinstance(record.values, MemoryValues) else None
-        scratch = values.measured.scratch if values and values.measured else None
+        scratch = _scratch_of(record)
         raw.append(
             {"layout": record.layout, "resolution_px": record.at("resolution"), "mode": record.at("mode")}
             | {"batch": record.at("batch"), "kernel": record.at("kernel"), "status": record.status}
@@ -75,11 +75,15 @@ def _beside(record: AnyRecord) -> tuple[Cell, ...]:
 
 
 def _scratch(record: AnyRecord) -> tuple[Cell, Cell]:
-    values = record.values
-    found = values.measured.scratch if isinstance(values, MemoryValues) and values.measured else None
+    found = _scratch_of(record)
     if found is None:
         return Cell("–", hint="told apart on a CPU only"), Cell("–")
     if not found.bytes:
         return number(0, "0"), Cell("–")
     size = number(found.bytes, significant(found.bytes / quantity("scratch").scale, 3))
     return size, Cell(found.operator.removeprefix("aten::"), hint=found.module, sort=found.operator)
+
+
+def _scratch_of(record: AnyRecord) -> Scratch | None:
+    values = record.values
+    return values.measured.scratch if isinstance(values, MemoryValues) and values.measured else None
