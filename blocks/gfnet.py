@@ -47,9 +47,12 @@ class GlobalFilter(nn.Module):
     def _filter(self, H: int, W: int) -> Tensor:
         """The filter of a map of this size, `(H, W // 2 + 1, C, 2)`."""
         filter_: Tensor = self.filter
-        if self.size != H:
+        any_size = (
+            torch.compiler.is_exporting()
+        )  # then interpolated always: of its own size it stays as it is
+        if any_size or self.size != H:
             filter_ = _interpolate(filter_, 0, H, H, self.size)
-        if self.size != W:
+        if any_size or self.size != W:
             filter_ = _interpolate(filter_, 1, W // 2 + 1, W, self.size)
         return filter_.contiguous()
 

@@ -146,10 +146,7 @@ class Entry:
         return str(getattr(self.cls, "caveat", ""))
 
     def summary_size(self, dim: int, num_heads: int, tokens: int, **arguments: Any) -> int | None:
-        """How many numbers about an image it keeps that do not depend on the query; None where unknown.
-
-        `tokens` is the number of positions of the map, `arguments` those of the language.
-        """
+        """Numbers that it keeps of a map of `tokens` positions, whatever the query; None where unknown."""
         function = getattr(self.cls, "summary_size", None)
         return None if function is None else int(function(dim, num_heads, tokens, **arguments))
 
@@ -159,10 +156,7 @@ class Entry:
         return source_hash(self.file)
 
     def build(self, supplied: dict[str, Any], arguments: dict[str, Any]) -> nn.Module:
-        """Construct the part: the constructor gets what it names of `supplied`, and all `arguments`.
-
-        An `init_weights()` of its own is called.
-        """
+        """The part, from what it names of `supplied` and all `arguments`; calls its own `init_weights()`."""
         given = {name: supplied[name] for name in self.supplied if name in supplied}
         module = self.cls(**given, **arguments)
         if callable(own := getattr(module, "init_weights", None)):

@@ -23,7 +23,7 @@ class SpatialReductionAttention(nn.Module):
     floor(W/r) keys and values. As in PVT, rows and columns left over at the edge are no keys; a side
     shorter than r is padded to r with zeros, so that there is at least one key. Ratio 1 is plain softmax
     attention. MACs: 2NC^2 + 2MC^2 + 2NMC, plus r^2 MC^2 for the reduction if r > 1; quadratic in N for
-    any fixed r.
+    any fixed r. `torch.export` makes one graph for all maps of at least 2r tokens along both sides.
     """
 
     family: ClassVar[str] = "softmax attention"

@@ -105,4 +105,4 @@ def _merge(sequences: Tensor, height: int, width: int) -> Tensor:
 
 def _other_order(tokens: Tensor, lines: int, length: int) -> Tensor:
     """Tokens `(B, lines * length, C)`, line by line, in the order across the lines."""
-    return tokens.reshape(len(tokens), lines, length, -1).transpose(1, 2).flatten(1, 2)
+    return tokens.reshape(tokens.shape[0], lines, length, -1).transpose(1, 2).flatten(1, 2)

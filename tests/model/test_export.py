@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 import blocks
 
-# The sizes of a Fourier transform, and windows that are padded where they do not divide the map, are traced.
-FIXED = {"gfnet", "sra", "window"}
-# Its scan is traced for one batch.
-WITHOUT = {"ss2d"}
+# A graph is traced for sides of more than one token, window or key.
+LEAST = {"sra": 4, "window": 8}
 ENTRIES = [
-    pytest.param(entry, id=entry.name)
-    for entry in blocks.entries("mixer", "block")
-    if entry.name not in FIXED | WITHOUT
+    *(pytest.param(entry, {}, id=entry.name) for entry in blocks.entries("mixer", "block")),
+    pytest.param(blocks.get("window", "mixer"), {"shift": True}, id="window, shifted"),
 ]
 
 
@@ -24,12 +23,14 @@ def image(batch: int, height: int, width: int) -> torch.Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.parametrize("entry", ENTRIES)
-def test_any_batch_height_and_width(entry: blocks.Entry) -> None:
+@pytest.mark.parametrize(("entry", "arguments"), ENTRIES)
+def test_any_batch_height_and_width(entry: blocks.Entry, arguments: dict[str, Any]) -> None:
     torch.manual_seed(0)
-    block = entry.build({"dim": 16, "num_heads": 2, "drop_path": 0.0}, {}).eval()
-    axes = {0: "batch", 2: "height", 3: "width"}
-    free = {axis: torch.export.Dim(name, min=2, max=64) for axis, name in axes.items()}
+    block = entry.build({"dim": 16, "num_heads": 2, "drop_path": 0.0}, arguments).eval()
+    least = LEAST.get(entry.name, 2)
+    free = {0: torch.export.Dim("batch", min=2, max=64)}
+    free |= {axis: torch.export.Dim(name, min=least, max=64) for axis, name in ((2, "height"), (3, "width"))}
     program = torch.export.export(block, (image(2, 16, 24),), dynamic_shapes=(free,))
-    other = image(3, 9, 20)
-    torch.testing.assert_close(program.module()(other), block(other), rtol=1e-4, atol=1e-5)
+    for size in (3, 9, 20), (2, 28, 8):
+        other = image(*size)
+        torch.testing.assert_close(program.module()(other), block(other), rtol=1e-4, atol=1e-5)
