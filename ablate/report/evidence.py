@@ -20,7 +20,7 @@ def evidence(
     """The stored value or values; None where nothing is done.
 
     At `resolution` in pixels, else at the study's own where it was measured, else at the nearest to it; of
-    several other conditions (mode, batch, precision) the first that was planned. Latencies come by process
+    several other conditions (mode, batch, recipe) the first that was planned for it. Latencies come by process
     with the drift between rounds taken out: the baseline's latency of that process, times the ratio to it.
     """
     if isinstance(wanted, str):
@@ -64,7 +64,7 @@ def _records(results: Results, wanted: Quantity, layout: str, resolution: int | 
     if side is None and not wanted.repeats:
         measured = results.resolutions(kind)
         side = results.reference if results.reference in measured else results.nearest(kind)
-    planned = results.planned(kind, resolution=side)
+    planned = results.planned(kind, layout=layout, resolution=side)
     if not planned:
         return []
     meant = without_seed(planned[0])
