@@ -33,7 +33,9 @@ class ReceptiveFieldSettings(Probe):
     )
 
 
-class ReceptiveFieldCondition(Probe, AccuracyCondition):
+class ReceptiveFieldCondition(
+    AccuracyCondition, Probe
+):  # in this order: the first one's seed is written down
     """One network, untrained and trained with one seed."""
 
 

@@ -20,8 +20,8 @@ def evidence(
     """The stored value or values; None where nothing is done.
 
     At `resolution` in pixels, else at the study's own where it was measured, else at the nearest to it; of
-    several other conditions (mode, batch, recipe) the first that was planned for it. Latencies come by process
-    with the drift between rounds taken out: the baseline's latency of that process, times the ratio to it.
+    several other conditions (mode, batch, recipe) the first that was planned for it. Latencies come by
+    process with the drift between rounds taken out: the baseline's of that process, times the ratio to it.
     """
     if isinstance(wanted, str):
         wanted = quantity(wanted)

@@ -19,7 +19,8 @@ def plan(study: Study) -> list[Cell]:
     """All cells of a study, measurement by measurement in the order in which they run.
 
     Cells of one condition follow one another. Raises `AblateError` for a device that is not on this machine,
-    and for more cells than a study may have.
+    for more cells than a study may have, and for two conditions that are written alike, whose cells would
+    have one key.
     """
     whole = Scope(study.input, tuple(study.layouts), study.baseline)
     planned = []
@@ -35,9 +36,13 @@ def plan(study: Study) -> list[Cell]:
                     "many conditions; measure fewer resolutions or seeds"
                 )
             planned.append((entry, condition, replace(whole, layouts=names)))
-    cells = []
+    cells: list[Cell] = []
+    known: set[tuple[str, str]] = set()
     for entry, condition, scope in planned:
         shared, asked = condition_key(entry, condition), plain(condition)
+        if (written := (entry.name, digest(asked))) in known:
+            raise AblateError(f"{entry.name}: two of its conditions are alike: {str(asked)[:200]}")
+        known.add(written)
         for layout in scope.layouts:
             made_of = cell_ingredients(study, entry, layout, shared)
             place = digest([layout, entry.name, asked])

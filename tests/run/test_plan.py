@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ablate.errors import AblateError
 from ablate.measurements.complexity import ComplexityCondition
+from ablate.measurements.memory import MemoryCondition
 from ablate.measurements.register import measurement
 from ablate.run import closure
 from ablate.run import keys as cell_keys
@@ -78,6 +81,37 @@ def test_every_cell_is_planned_once() -> None:
     assert counts == {"complexity": 6, "audit": 12, "memory": 12, "throughput": 3, "accuracy": 6}
     assert list(counts) == ["complexity", "audit", "memory", "throughput", "accuracy"]
     assert len({cell.key for cell in cells}) == len({cell.place for cell in cells}) == len(cells)
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [
+        "accuracy: {dataset: digits, epochs: 1, seeds: 3}",
+        "diagnostics: {tasks: [count], images: 64, seeds: 3}",
+        "receptive_field: {dataset: digits, epochs: 1, seeds: 3}",
+        "segmentation: {dataset: cutouts, schedule: short, steps: 2, seeds: 3}",
+        "detection: {dataset: cutouts, schedule: short, steps: 2, seeds: 3}",
+        "imagenet: {recipe: rsb-a3, seeds: 3}",
+    ],
+)
+def test_every_seed_is_a_cell_of_its_own(measure: str) -> None:
+    text = TEXT[: TEXT.index("measure:")].replace("  c: timm:resnet18\n", "")
+    cells = plan(parse_study(f"{text}measure: {{{measure}}}\nreport: {{baseline: a}}\n"))
+    seeds = [cell.condition.model_dump(mode="json")["seed"] for cell in cells if cell.layout == "a"]
+    assert seeds == [0, 1, 2]
+    assert len({cell.key for cell in cells}) == len(cells) == 6
+
+
+def test_conditions_that_are_written_alike_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    twice = replace(
+        measurement("memory"),
+        conditions=lambda settings, scope: (
+            2 * (MemoryCondition(resolution=32, mode="training", kernel="fused"),)
+        ),
+    )
+    monkeypatch.setattr("ablate.run.plan.measurement", lambda name: twice)
+    with pytest.raises(AblateError, match="memory: two of its conditions are alike"):
+        plan(parse_study(TEXT[: TEXT.index("  complexity")] + "  memory: {resolutions: [32]}\n"))
 
 
 def test_planning_again_gives_the_same_keys() -> None:
