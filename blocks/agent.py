@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -40,7 +41,8 @@ class AgentAttention(nn.Module):
         """`(B, C, H, W)` -> `(B, C, H, W)`."""
         H, W = x.shape[2:]
         queries, keys, values = self.qkv(to_tokens(x)).chunk(3, dim=2)
-        agents = to_tokens(F.adaptive_avg_pool2d(to_map(queries, H, W), self.agents))
+        pooled = _any_size if torch.compiler.is_exporting() else F.adaptive_avg_pool2d
+        agents = to_tokens(pooled(to_map(queries, H, W), self.agents))
         q, k, v, a = (self._heads(tokens) for tokens in (queries, keys, values, agents))  # (B, h, N or n, d)
         y = F.scaled_dot_product_attention(q, a, F.scaled_dot_product_attention(a, k, v))
         y = y.transpose(1, 2).flatten(2)
@@ -56,3 +58,17 @@ class AgentAttention(nn.Module):
     def summary_size(dim: int, num_heads: int, tokens: int, **arguments: Any) -> int:
         """The agents and what they gathered: 2nC numbers."""
         return 2 * int(arguments.get("agents", 7)) ** 2 * dim
+
+
+def _any_size(x: Tensor, size: int) -> Tensor:
+    """Adaptive average pooling to `size` x `size` as two products, which a graph has for all maps at once."""
+    for axis in (2, 3):
+        length = x.shape[axis]
+        cell = torch.arange(size, device=x.device).unsqueeze(1)  # from floor(i L / n) to ceil((i + 1) L / n)
+        many = torch.full_like(cell, length)
+        first, last = cell * many // size, ((cell + 1) * many + size - 1) // size
+        place = torch.arange(length, device=x.device)
+        inside = ((place >= first) & (place < last)).to(x.dtype)
+        x = x.transpose(axis, 3) @ (inside / inside.sum(1, keepdim=True)).T
+        x = x.transpose(axis, 3)
+    return x

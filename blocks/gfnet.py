@@ -69,8 +69,9 @@ def _interpolate(values: Tensor, dim: int, wanted: int, length: int, learned: in
     What a half spectrum does not hold beyond its end is taken for its end.
     """
     steps = torch.arange(wanted, device=values.device) * learned
-    low = steps // length
-    share = ((steps % length).to(values.dtype) / length).view(-1, *[1] * (values.dim() - 1 - dim))
+    around = torch.full_like(steps, length)
+    low = steps // around
+    share = ((steps % around).to(values.dtype) / around).view(-1, *[1] * (values.dim() - 1 - dim))
     have = values.shape[dim]
     high = (low + 1) % learned if have == learned else (low + 1).clamp_max(have - 1)
     return torch.lerp(

@@ -169,7 +169,10 @@ def _window_mean(log_a: Tensor, v: Tensor, H: int, W: int, window: int) -> Tenso
     ones = sums.new_ones(channels, 1, 1, window)
     sums = F.conv2d(sums, ones, padding=(0, half), groups=channels)
     sums = F.conv2d(sums, ones.transpose(2, 3), padding=(half, 0), groups=channels)
-    total = F.avg_pool2d(a.view(*a.shape[:2], H, W), window, 1, half, divisor_override=1)
+    if torch.compiler.is_exporting():  # ONNX leaves `divisor_override` out without a word
+        total = F.avg_pool2d(a.view(*a.shape[:2], H, W), window, 1, half) * window**2
+    else:
+        total = F.avg_pool2d(a.view(*a.shape[:2], H, W), window, 1, half, divisor_override=1)
     return to_tokens(sums).view(v.shape) * _per_token(total.reciprocal().flatten(2), v)
 
 

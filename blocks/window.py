@@ -21,7 +21,7 @@ class WindowAttention(nn.Module):
     each other; along a side no longer than the window there is nothing to shift. A map that the windows
     do not divide is padded to the right and below; padding is never attended to, so its content is of no
     matter. MACs: 4NC^2 + 2w^2 N'C, where N' counts the padded tokens too. `torch.export` makes one graph for
-    all maps of at least two windows along both sides, or one for a map of a single size.
+    all maps of at least two windows along both sides.
     """
 
     family: ClassVar[str] = "local attention"
@@ -41,31 +41,30 @@ class WindowAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, C, H, W)` -> `(B, C, H, W)`."""
-        B, _, H, W = x.shape
+        if torch.compiler.is_exporting():
+            from blocks.window_graph import attend
+
+            return attend(self, x)
+        B, C, H, W = x.shape
         w = self.size
-        rows, columns = (H + w - 1) // w, (W + w - 1) // w
-        pad = rows * w - H, columns * w - W
-        shift = self.shift * (rows > 1), self.shift * (columns > 1)
+        pad = -H % w, -W % w
+        shift = self.shift * (w < H), self.shift * (w < W)
         qkv = self.qkv(x.permute(0, 2, 3, 1))  # (B, H, W, 3C): before padding, which so costs no projection
-        exporting = torch.compiler.is_exporting()  # a graph has no branches: it pads by what may be nothing
-        if exporting:
-            qkv = _padded(qkv, (rows * w, columns * w), shift)
-        else:
-            qkv = F.pad(qkv, (0, 0, 0, pad[1], 0, pad[0])) if any(pad) else qkv
-            qkv = qkv.roll((-shift[0], -shift[1]), (1, 2)) if any(shift) else qkv
+        if any(pad):
+            qkv = F.pad(qkv, (0, 0, 0, pad[1], 0, pad[0]))
+        if any(shift):
+            qkv = qkv.roll((-shift[0], -shift[1]), (1, 2))
+        rows, columns = (H + pad[0]) // w, (W + pad[1]) // w
         # Taken apart before they are laid out anew: so the backward pass writes all three at once.
         parts = qkv.view(B, rows, w, columns, w, 3, self.num_heads, self.head_dim).unbind(5)
-        shape = B, rows, columns, self.num_heads, w * w, self.head_dim
+        shape = B, rows * columns, self.num_heads, w * w, self.head_dim
         q, k, v = (part.permute(0, 1, 3, 5, 2, 4, 6).reshape(shape) for part in parts)
-        masked = exporting or any(pad) or any(shift)
-        y = self._attend(q, k, v, self._allowed(H, W, pad, shift, x.device) if masked else None)
+        y = self._attend(q, k, v, self._allowed(H, W, pad, shift, x.device))
         y = y.view(B, rows, columns, self.num_heads, w, w, self.head_dim).permute(0, 1, 4, 2, 5, 3, 6)
-        y = y.flatten(5)  # (B, rows, w, columns, w, C)
-        if exporting:
-            y = _put_back(y, (H, W), shift)
-        else:
-            y = y.flatten(3, 4).flatten(1, 2)
-            y = y.roll(shift, (1, 2)) if any(shift) else y
+        y = y.reshape(B, rows * w, columns * w, C)
+        if any(shift):
+            y = y.roll(shift, (1, 2))
+        if any(pad):
             y = y[:, :H, :W]
         out: Tensor = self.proj(y)
         return out.permute(0, 3, 1, 2)
@@ -76,17 +75,14 @@ class WindowAttention(nn.Module):
         return 2 * min(size * size, tokens) * dim
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, allowed: Tensor | None) -> Tensor:
-        """Attention within windows: three `(B, rows, columns, h, L, d)` -> the same with L = size^2."""
+        """Attention within windows: three `(B, windows, h, L, d)` -> the same with L = size^2."""
         shape, bias = v.shape, self._bias().to(q.dtype)
         if allowed is None:  # windows are samples, the bias is shared
-            q, k, v = (t.flatten(0, 2) for t in (q, k, v))
+            q, k, v = (t.flatten(0, 1) for t in (q, k, v))
             bias = bias.unsqueeze(0)
         else:  # windows are heads: each has its own mask, shared by the samples
-            bias = torch.where(allowed.unsqueeze(2), bias, -torch.inf)
-            if torch.compiler.is_exporting():  # of any number of rows and columns, which stay apart
-                return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-            q, k, v = (t.flatten(1, 3) for t in (q, k, v))
-            bias = bias.flatten(0, 2).unsqueeze(0)
+            q, k, v = (t.flatten(1, 2) for t in (q, k, v))
+            bias = torch.where(allowed.unsqueeze(1), bias, -torch.inf).flatten(0, 1).unsqueeze(0)
         if bias.is_cuda or not (bias.requires_grad and torch.is_grad_enabled()):
             return F.scaled_dot_product_attention(q, k, v, attn_mask=bias).view(shape)
         # On a CPU no fused kernel has a gradient for the bias. The explicit product that would be taken asks
@@ -104,34 +100,19 @@ class WindowAttention(nn.Module):
 
     def _allowed(
         self, H: int, W: int, pad: tuple[int, int], shift: tuple[int, int], device: torch.device
-    ) -> Tensor:
-        """Which pairs of a window may see each other, `(rows, columns, L, L)`.
+    ) -> Tensor | None:
+        """Which pairs of a window may see each other, `(windows, L, L)`; None where all may.
 
         Padding forms a group of its own in every window, so that no row is empty.
         """
+        if not any(pad) and not any(shift):
+            return None
         w = self.size
-        rows = _regions(H, pad[0], shift[0], device).view((H + pad[0]) // w, 1, w, 1)
-        columns = _regions(W, pad[1], shift[1], device).view(1, (W + pad[1]) // w, 1, w)
+        rows = _regions(H, pad[0], shift[0], device).view(-1, 1, w, 1)
+        columns = _regions(W, pad[1], shift[1], device).view(1, -1, 1, w)
         padding = (rows == 2) | (columns == 2)
-        group = torch.where(padding, -1, 2 * rows + columns).flatten(2)  # (rows, columns, L)
-        return group.unsqueeze(2) == group.unsqueeze(3)
-
-
-def _padded(x: Tensor, size: tuple[int, int], shift: tuple[int, int]) -> Tensor:
-    """`(B, H, W, C)` padded to `size` and rolled back by `shift`; the padding repeats the edge."""
-    for axis in (1, 2):
-        places = (torch.arange(size[axis - 1], device=x.device) + shift[axis - 1]) % size[axis - 1]
-        x = x.index_select(axis, places.clamp_max(x.shape[axis] - 1))
-    return x
-
-
-def _put_back(x: Tensor, size: tuple[int, int], shift: tuple[int, int]) -> Tensor:
-    """Windows `(B, rows, w, columns, w, C)` of a padded and rolled map as the map `(B, *size, C)`."""
-    w, places = x.shape[2], []
-    for length, windows, by in zip(size, (x.shape[1], x.shape[3]), shift, strict=True):
-        places.append((torch.arange(length, device=x.device) - by) % (windows * w))
-    i, j = places[0].unsqueeze(1), places[1].unsqueeze(0)
-    return x[:, i // w, i % w, j // w, j % w]
+        group = torch.where(padding, -1, 2 * rows + columns).flatten(2).flatten(0, 1)  # (windows, L)
+        return group.unsqueeze(1) == group.unsqueeze(2)
 
 
 def _regions(length: int, pad: int, shift: int, device: torch.device) -> Tensor:

@@ -19,12 +19,13 @@ from pathlib import Path
 import ablate
 import blocks
 from ablate.extensions import PREFIX
-from blocks.registry import source_hash
+from blocks.registry import _text_hash
 
 _ROOTS = {
     "ablate": Path(ablate.__file__).resolve().parent,
     "blocks": Path(blocks.__file__).resolve().parent,
 }
+_EXPORTING = "torch.compiler.is_exporting()"
 _LIBRARIES = tuple(
     Path(path).resolve()
     for name in ("stdlib", "platstdlib", "purelib", "platlib")
@@ -36,7 +37,8 @@ _LIBRARIES = tuple(
 def code_hash(*names: str) -> str:
     """The hash of everything that the modules of these names, or the files at these paths, are made of.
 
-    A name may end in `:attribute`. Comments, layout and docstrings do not change the hash.
+    A name may end in `:attribute`. Comments, layout and docstrings do not change the hash, and neither does
+    what runs only while a graph is exported, under `if torch.compiler.is_exporting()`: no cell runs it.
     """
     text = "\n".join(f"{file} {hashed}" for file, hashed in code_files(*names))
     return hashlib.sha256(text.encode()).hexdigest()[:24]
@@ -44,7 +46,31 @@ def code_hash(*names: str) -> str:
 
 def code_files(*names: str) -> list[tuple[str, str]]:
     """The files that `code_hash` is made of, each with the hash of what it does."""
-    return [(_shown(file), source_hash(file)) for file in sorted(closure(*names))]
+    return [(_shown(file), _file_hash(file)) for file in sorted(closure(*names))]
+
+
+@cache
+def _file_hash(file: Path) -> str:
+    text = file.read_text(encoding="utf-8")
+    if _EXPORTING in text:
+        tree = _Measured().visit(ast.parse(text))
+        for node in ast.walk(tree):
+            if getattr(node, "body", None) == []:
+                node.body = [ast.Pass()]  # type: ignore[attr-defined]
+        text = ast.unparse(tree)
+    return _text_hash(text)
+
+
+class _Measured(ast.NodeTransformer):
+    """Puts what is run otherwise in the place of what runs only while a graph is exported."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        self.generic_visit(node)
+        return node.orelse if ast.unparse(node.test) == _EXPORTING else node
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
+        self.generic_visit(node)
+        return node.orelse if ast.unparse(node.test) == _EXPORTING else node
 
 
 @cache
@@ -104,11 +130,13 @@ def _imports(text: str, package: str) -> tuple[tuple[str, tuple[str, ...]], ...]
 
 
 def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those under `if TYPE_CHECKING`."""
+    """All nodes but those under `if TYPE_CHECKING`, and those that only an exported graph is made by."""
     todo = [tree]
     while todo:
         node = todo.pop()
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        if isinstance(node, ast.If) and (
+            _EXPORTING in (test := ast.unparse(node.test)) or "TYPE_CHECKING" in test
+        ):
             todo += node.orelse
             continue
         yield node
@@ -169,5 +197,5 @@ def _shown(file: Path) -> str:
 
 def forget() -> None:
     """Forget what files hold, for a process in which they change."""
-    for remembered in (code_hash, closure, _imported, _module_file, source_hash):
+    for remembered in (code_hash, closure, _imported, _module_file, _file_hash):
         remembered.cache_clear()

@@ -246,6 +246,28 @@ def test_the_code_of_a_block_is_in_the_keys(
     assert found == ({cell for cell in before if " of b (" in cell} if changes else set())
 
 
+def test_code_that_only_an_exported_graph_runs_is_in_no_key(
+    tmp_path: Path, fresh_blocks: Callable[[], None]
+) -> None:
+    path = tmp_path / "keyed.py"
+    plain_text = MIXER.replace("return self.project(x)", "y = self.project(x)\n        return y")
+    assert plain_text != MIXER
+    path.write_text(plain_text)
+    before = closure.code_hash(str(path))
+    exported = plain_text.replace(
+        "        y = self.project(x)",
+        "        if torch.compiler.is_exporting():\n"
+        "            return 0 * x\n"
+        "        y = 1 + x if torch.compiler.is_exporting() else self.project(x)",
+    )
+    path.write_text(exported)
+    closure.forget()
+    assert closure.code_hash(str(path)) == before
+    path.write_text(exported.replace("else self.project(x)", "else 2 * self.project(x)"))
+    closure.forget()
+    assert closure.code_hash(str(path)) != before
+
+
 def test_the_code_of_the_baseline_is_in_the_keys_of_all_times(
     tmp_path: Path, fresh_blocks: Callable[[], None]
 ) -> None:

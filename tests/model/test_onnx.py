@@ -1,0 +1,39 @@
+"""Blocks become ONNX graphs that give the same outputs for any batch, height and width in another runtime."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import blocks
+
+pytest.importorskip("onnxscript")
+pytest.importorskip("onnxruntime")
+
+# The scan is an operator of its own; onnxruntime has no inverse transform with two free sides.
+WITHOUT = {"gfnet", "ss2d"}
+LEAST = {"sra": 4, "window": 8}
+# Those written otherwise for a graph, or once wrong in one, and an ordinary one; the rest takes long.
+ALWAYS = {"agent", "key_only", "softmax", "window"}
+ENTRIES = [
+    pytest.param(entry, id=entry.name, marks=() if entry.name in ALWAYS else pytest.mark.long)
+    for entry in blocks.entries("mixer", "block")
+    if entry.name not in WITHOUT
+]
+
+
+@pytest.mark.filterwarnings("ignore")  # the exporter's own, of the libraries that it is made of
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_same_outputs_in_another_runtime(entry: blocks.Entry) -> None:
+    torch.manual_seed(0)
+    block = entry.build({"dim": 16, "num_heads": 2, "drop_path": 0.0}, {}).eval()
+    least = LEAST.get(entry.name, 2)
+    free = {0: torch.export.Dim("batch", min=2, max=64)}
+    free |= {axis: torch.export.Dim(name, min=least, max=64) for axis, name in ((2, "height"), (3, "width"))}
+    program = torch.onnx.export(
+        block, (torch.randn(2, 16, 16, 24),), dynamo=True, dynamic_shapes=(free,), verbose=False
+    )
+    assert program is not None
+    for size in (3, 9, 20), (2, 28, 8):
+        x = torch.randn(size[0], 16, *size[1:])
+        torch.testing.assert_close(program(x)[0], block(x), rtol=1e-3, atol=1e-4)
