@@ -35,14 +35,17 @@ def test_there_are_numbers_to_look_up() -> None:
     assert "MACs of `key_only` grow" in str(statements())
 
 
-def test_its_verdicts_are_those_of_the_claims() -> None:
+def test_its_verdicts_and_figures_are_those_of_the_claims() -> None:
     page = (ROOT / "results" / "claims.md").read_text()
-    rows = re.findall(
-        r"^\| (key-only|an alternate|LinGlo)(.*?) \| (.*?) \|", README.read_text(), re.MULTILINE
-    )
+    (table,) = re.findall(r"^\| claim \| verdict .*?\n\n", README.read_text(), re.MULTILINE | re.DOTALL)
+    rows = [
+        [cell.strip() for cell in line.strip("| ").split(" | ")] for line in table.splitlines()[2:] if line
+    ]
     assert len(rows) > 5
-    for start, rest, verdict in rows:
-        assert f"| {start}{rest} | {verdict} |" in page
+    for claim, verdict, measured in rows:
+        assert f"| {claim} | {verdict} |" in page
+        for number in re.findall(r"[-+−]?\d+\.\d+", measured):
+            assert number in page
 
 
 def links() -> list[tuple[Path, str]]:

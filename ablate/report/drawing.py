@@ -151,14 +151,14 @@ def layout_legend(
     style.legend(figure, handles, [*order, *(str(shown.get_label()) for shown in extra)])
 
 
-def handle(look: Look, *, line: bool) -> Line2D:
-    """A legend's entry for a layout."""
+def handle(look: Look, *, line: bool, marker: bool = True) -> Line2D:
+    """A legend's entry for a layout: with a line, a marker, or both, as it is drawn."""
     return Line2D(
         [],
         [],
         color=look.color,
         linestyle=look.line if line else "",
-        marker=look.marker,
+        marker=look.marker if marker else "",
         markerfacecolor=face(look),
     )
 
