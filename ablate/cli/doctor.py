@@ -45,5 +45,7 @@ def doctor(
         return
     for name, value in machine.items():
         shown = "unknown" if value is None else ", ".join(value) if isinstance(value, list) else value
+        if name == "free_memory" and value is not None:
+            shown = f"{value / 2**30:.1f} GiB"
         console.print(f"{name.replace('_', ' ')}: {shown}", markup=False, highlight=False)
     console.print(measured.in_words(), markup=False, highlight=False)

@@ -21,6 +21,7 @@ def test_the_machine_and_its_noise(ablate: Command) -> None:
     assert told["machine"]["torch"] == importlib.metadata.version("torch")
     assert told["noise"]["ratio_low"] <= told["noise"]["ratio"] <= told["noise"]["ratio_high"]
     assert told["noise"]["latency_ms"] > 0
+    assert 0.05 < told["machine"]["bf16_over_fp32_training_time"] < 20
 
 
 @pytest.mark.parametrize(("low", "apart"), [(0.98, False), (1.005, True)])
