@@ -40,6 +40,7 @@ class Results:
             self._by_kind.setdefault(record.kind, []).append(record)
             self._by_layout.setdefault((record.kind, record.layout), []).append(record)
         self._varying: dict[str, set[str]] = {}
+        self._resolutions: dict[str, list[int]] = {}
 
     @classmethod
     def of(cls, ledger: Ledger, facts: Iterable[type[Fact]] = ()) -> Results:
@@ -69,7 +70,7 @@ class Results:
         """The finished ones of them."""
         return [record for record in self.planned(kind, **condition) if record.state == "done"]
 
-    @property
+    @cached_property
     def not_done(self) -> list[AnyRecord]:
         """The records that are failed, stale or missing."""
         return [record for record in self.records if record.state != "done"]
@@ -85,8 +86,10 @@ class Results:
 
     def resolutions(self, kind: str) -> list[int]:
         """Resolutions planned for a kind, ascending."""
-        sides = {record.at("resolution") for record in self.planned(kind)}
-        return sorted(int(side) for side in sides if side is not None)
+        if kind not in self._resolutions:  # tables ask this of every layout
+            sides = {record.at("resolution") for record in self._by_kind.get(kind, ())}
+            self._resolutions[kind] = sorted(int(side) for side in sides if side is not None)
+        return list(self._resolutions[kind])
 
     def nearest(self, kind: str) -> int | None:
         """The planned resolution of a kind that is nearest (in ratio) to the reference."""

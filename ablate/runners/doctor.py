@@ -68,7 +68,7 @@ def machine() -> Machine:
 
 
 def bf16_training_time(pairs: int = 7) -> float:
-    """The time of a training step in bfloat16 over that in float32: median ratio of steps one after the other.
+    """The time of a training step in bfloat16 over that in float32, the median of ratios of steps in turn.
 
     The network is a small hybrid at 28 x 28 pixels, 64 images a step, in a worker of one thread. A processor
     that multiplies bfloat16 may still be slower with it, where casts cost more than products.
