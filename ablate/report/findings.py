@@ -12,7 +12,8 @@ from ablate.measurements.throughput import ThroughputValues
 from ablate.report.accuracy import accuracies
 from ablate.report.cells import stored
 from ablate.report.numbers import fixed, plural, signed, significant, with_error
-from ablate.report.results import Results
+from ablate.report.repeats import differences, repeats_of
+from ablate.report.results import Results, kind_quantities
 from ablate.report.table import Table
 
 _ORDER = ("better", "worse", "faster", "slower", "equivalent", "not resolved", "not known")
@@ -35,19 +36,20 @@ class Finding:
 
 
 def findings(results: Results, tables: Sequence[Table]) -> list[Finding]:
-    """The findings of a study: predictions first, then accuracy, latency and counted costs."""
-    made = [_expected(tables), _accuracy(results), _latency(results), *_counted(results)]
+    """The findings of a study: predictions first, then accuracy, other scores, latency and counted costs."""
+    made = [_expected(tables), _accuracy(results), *_scores(results), _latency(results), *_counted(results)]
     return [finding for finding in made if finding is not None and finding.verdicts]
 
 
 def _expected(tables: Sequence[Table]) -> Finding | None:
-    """How many predictions held; the lines themselves stand in their table."""
+    """Which predictions held, each with its figure."""
     table = next((table for table in tables if table.name == "expectations"), None)
     if table is None:
         return None
     outcomes: dict[str, list[str]] = {}
     for row in table.rows:
-        outcomes.setdefault(row[1].text, []).append(row[0].text)
+        figure = f" ({row[2].text})" if len(row) > 2 and row[2].text != "–" else ""
+        outcomes.setdefault(row[1].text, []).append(row[0].text + figure)
     order = ("failed", "held", "not resolved")
     return Finding(
         "What was predicted",
@@ -77,6 +79,22 @@ def _accuracy(results: Results) -> Finding | None:
     condition = results.planned("accuracy")[0]
     title = f"Top-1 on {condition.at('dataset')}, against {results.baseline}"
     return Finding(title, _verdicts(words))
+
+
+def _scores(results: Results) -> Iterator[Finding]:
+    """The first score of every other measurement that is repeated over seeds under one condition."""
+    for kind in results.kinds:
+        scores = [wanted for wanted in kind_quantities(kind) if wanted.repeats and wanted.better != "neither"]
+        if kind == "accuracy" or not scores or "dataset" in results.varying(kind):
+            continue
+        wanted, words = scores[0], dict[str, list[str]]()
+        unit = "points" if wanted.unit == "%" else wanted.unit
+        compared = differences(repeats_of(results, kind), wanted, results.fact.equivalent_within)
+        for name, difference in compared.items():
+            low = math.nan if difference.low is None else difference.low
+            text = f"{name} ({signed(difference.mean, difference.mean - low)} {unit})"
+            words.setdefault(difference.verdict, []).append(text)
+        yield Finding(f"{wanted.label}, against {results.baseline}", _verdicts(words))
 
 
 def _latency(results: Results) -> Finding | None:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from ablate.report.findings import findings
 from ablate.report.results import Results
 from ablate.report.table import Table
 from ablate.report.tables.main import main_table
@@ -111,3 +112,12 @@ def test_without_frozen_runs_there_is_no_floor(opened: Open) -> None:
     table = segmentation_table(opened(rows(SCORES), baseline="a"))
     assert table is not None
     assert "frozen" not in [column.header for column in table.columns]
+
+
+def test_the_findings_say_what_the_table_says(opened: Open) -> None:
+    (finding,) = findings(opened(rows(SCORES), baseline="a"), ())
+    assert finding.title == "mIoU, against a"
+    assert [(verdict.word, verdict.layouts) for verdict in finding.verdicts] == [
+        ("better", ("b (+1.00 ± 0.25 points)",)),
+        ("not resolved", ("c (−0.7 ± 3.8 points)",)),
+    ]

@@ -51,11 +51,12 @@ def test_counts_are_exact_and_name_both_ends(results: Results) -> None:
 
 
 def test_predictions_come_first(results: Results) -> None:
-    rows = tuple((Cell(line), Cell(word)) for line, word in (("a > b", "held"), ("c > d", "failed")))
-    table = Table("expectations", "E", "", (Column("x"), Column("y")), rows, pd.DataFrame())
+    said_of = (("a > b", "held", "+2"), ("c > d", "failed", "–"))
+    rows = tuple((Cell(line), Cell(word), Cell(gap)) for line, word, gap in said_of)
+    table = Table("expectations", "E", "", (Column("x"), Column("y"), Column("z")), rows, pd.DataFrame())
     shown = said(results, (table,))
     assert next(iter(shown)) == "What was predicted"
-    assert shown["What was predicted"] == {"failed": "c > d", "held": "a > b"}
+    assert shown["What was predicted"] == {"failed": "c > d", "held": "a > b (+2)"}
 
 
 def test_reasons_are_counted(results: Results) -> None:
