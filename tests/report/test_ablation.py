@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 
@@ -20,10 +21,13 @@ from ablate.report.figures.waterfall import waterfall_figure
 from ablate.report.results import Results
 from ablate.report.tables.ablation import COLUMNS, ablation_table
 from ablate.report.tables.disagreements import disagreement_table
-from ablate.report.tables.expectations import expectation_table
+from ablate.report.tables.expectations import expectation_table, gap_text
 from ablate.run.facts import AblationFact, DesignRecord, DesignRow, ExpectationFact, Predicted
 from ablate.study.ablation import DesignName
 from ablate.study.ablation_design import design_rows
+from ablate.study.expect import parse_expectation
+from ablate.study.expect_judge import Judgement
+from ablate.study.expect_quantities import known_quantities
 
 Make = Callable[..., pd.DataFrame]
 Open = Callable[..., Results]
@@ -190,3 +194,19 @@ def test_expectations_are_held_failed_or_not_resolved(study: Callable[..., Resul
     assert shown["latency of b/x < 1.1 * latency of b"][2].startswith("ratio ")
     assert any("1 of 8 were written" in note for note in table.notes)
     assert expectation_table(study(["leave-one-out"])) is None
+
+
+@pytest.mark.parametrize(
+    ("gap", "low", "high", "note", "text"),
+    [
+        (137e9, 137e9, 137e9, "", "+137 G"),
+        (-736e6, -736e6, -736e6, "", "−736 M"),
+        (-6e6, math.nan, math.nan, "one pair only", "−6.00 M, one pair only"),
+        (2e6, 1e6, 3e6, "", "+2.00 [1.00, 3.00] M"),
+    ],
+)
+def test_a_gap_has_its_error_or_why_there_is_none(
+    gap: float, low: float, high: float, note: str, text: str
+) -> None:
+    expectation = parse_expectation("macs of a < macs of b", known_quantities())
+    assert gap_text(expectation, Judgement("not resolved", gap, low, high, False, 1, note)) == text

@@ -85,10 +85,13 @@ def gap_text(expectation: Expectation, found: Judgement) -> str:
     if math.isnan(found.gap):
         return found.note or "–"
     scale, unit = (1.0, "") if found.ratio else _DISPLAY.get(expectation.unit, (1.0, ""))
+    if unit == "M" and abs(found.gap) >= 1e10:
+        scale, unit = 1e9, "G"
     numbers = [significant(value / scale, 3) for value in (found.gap, found.low, found.high)]
     prefix = "ratio " if found.ratio else "+" if found.gap > 0 else ""
-    exact = math.isnan(found.low) or found.low == found.high
-    text = numbers[0] if exact else f"{numbers[0]} [{numbers[1]}, {numbers[2]}]"
+    if math.isnan(found.low):  # no error is known: said why
+        return f"{prefix}{numbers[0]} {unit}".strip() + (f", {found.note}" if found.note else "")
+    text = numbers[0] if found.low == found.high else f"{numbers[0]} [{numbers[1]}, {numbers[2]}]"
     return f"{prefix}{text} {unit}".strip()
 
 
