@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -33,6 +34,11 @@ _RULE_LINES: Mapping[str, Any] = {
     "timm": (0, (6, 1.5, 1.2, 1.5)),
 }
 _RULE_MARKERS: Mapping[str, str] = {"alternate": "o", "graft": "s", "": "D", "timm": "^"}
+_MORE: Sequence[tuple[Any, str]] = (  # of layouts that share mixer and rule with an earlier one
+    ((0, (2, 1)), "v"),
+    ((0, (5, 1, 1, 1)), "P"),
+    ((0, (5, 1, 1, 1, 1, 1)), "X"),
+)
 _SERIES_MARKERS = "osD^vP*Xdp"
 
 
@@ -52,8 +58,8 @@ def palette() -> list[str]:
 
 
 def looks(texts: Mapping[str, str]) -> dict[str, Look]:
-    """A look for every layout: by mixer (colour) and rule (line, marker) where these tell all layouts apart,
-    else one colour and marker for each layout.
+    """A look for every layout: by mixer (colour) and rule (line, marker) where these tell the layouts apart,
+    but for a few of each, as the sizes of a ladder; else one colour and marker for each layout.
 
     A mixer's colour is its place among the study's mixers; plain convolution, which most layouts are built
     on, is the mixer of a layout that has no other.
@@ -61,14 +67,20 @@ def looks(texts: Mapping[str, str]) -> dict[str, Look]:
     words = {name: (_mixer(text), _rule(text)) for name, text in texts.items()}
     mixers = list(dict.fromkeys(mixer for mixer, _ in words.values()))
     colors_cycle = palette()
-    if len(set(words.values())) == len(words) and all(mixers) and len(mixers) <= len(colors_cycle):
+    alike = Counter(words.values())
+    apart = max(alike.values(), default=1) == 1 or (len(mixers) > 1 and max(alike.values()) <= len(_MORE) + 1)
+    if apart and all(mixers) and len(mixers) <= len(colors_cycle):
         colors = dict(zip(mixers, colors_cycle, strict=False))
         if not any(rule for _, rule in words.values()):  # no rules to tell apart: plain lines read best
             words = {name: (mixer, "alternate") for name, (mixer, _) in words.items()}
-        return {
-            name: Look(colors[mixer], _RULE_LINES[rule], _RULE_MARKERS[rule])
-            for name, (mixer, rule) in words.items()
-        }
+        places: Counter[tuple[str, str]] = Counter()
+        by_mixer = {}
+        for name, (mixer, rule) in words.items():
+            more = places[mixer, rule]
+            line, marker = _MORE[more - 1] if more else (_RULE_LINES[rule], _RULE_MARKERS[rule])
+            by_mixer[name] = Look(colors[mixer], line, marker)
+            places[mixer, rule] += 1
+        return by_mixer
     lines = list(_RULE_LINES.values())
     shown = {}
     for index, name in enumerate(texts):
