@@ -59,7 +59,8 @@ def expectation_table(results: Results) -> Table | None:
     late = sum(line.after for line in fact.lines)
     notes = [
         "Held and failed: the 95 % interval of the left side less the right one (for times, of their ratio) "
-        "lies on one side of the margin; not resolved: it holds the margin. Counted values are exact."
+        "lies on one side of the margin; not resolved: it holds the margin. Counted values are exact. Each "
+        "line is judged by itself, at 5 %; tables that compare many layouts correct for their number."
     ]
     if late:
         notes.append(f"{late} of {len(fact.lines)} were written when values that they speak of were known.")
