@@ -27,26 +27,26 @@ def print_match(result: MatchResult) -> None:
     print_table("", ["axis", "before", "after", "change"], rows)
 
 
-def print_diff(found: LayoutDiff) -> None:
+def print_diff(diff: LayoutDiff) -> None:
     """One line for each kind of change, and the sums they add up to."""
-    height, width = found.resolution
-    console.print(f"A: {found.a}\nB: {found.b}", markup=False, highlight=False)
+    height, width = diff.resolution
+    console.print(f"A: {diff.a}\nB: {diff.b}", markup=False, highlight=False)
     rows = [
         [
             row.place,
             _change(row.change, row.before, row.after, row.detail, len(row.parts)),
             *_costs(row.delta),
         ]
-        for row in found.rows
+        for row in diff.rows
     ]
     columns = ["stage", "change", "params", "MACs", "saved, fused", "saved, math", "time (ms)"]
     rows += [
-        ["", "A", *_costs(found.before, sign=False)],
-        ["", "B", *_costs(found.after, sign=False)],
-        ["", "B - A", *_costs(found.total)],
+        ["", "A", *_costs(diff.before, sign=False)],
+        ["", "B", *_costs(diff.after, sign=False)],
+        ["", "B - A", *_costs(diff.total)],
     ]
-    print_table(f"from A to B at {height} x {width}, batch {found.batch}", columns, rows, text_columns=2)
-    for kernel, (before, after) in found.peaks.items():
+    print_table(f"from A to B at {height} x {width}, batch {diff.batch}", columns, rows, text_columns=2)
+    for kernel, (before, after) in diff.peaks.items():
         console.print(
             f"inference peak, {kernel}: {scaled(before.bytes, 'B')} (in {before.part}) -> "
             f"{scaled(after.bytes, 'B')} (in {after.part}); a maximum, so it is not split",

@@ -117,28 +117,29 @@ def compare(
 
     bounds = [parse_bound(text) for text in fail_if or ()]
     with open_ledger(before) as a, open_ledger(after) as b:
-        found, lost = differences(a, b, [bound.quantity for bound in bounds])
+        compared, lost = differences(a, b, [bound.quantity for bound in bounds])
     for bound in bounds:
-        if not any(difference.quantity.name == bound.quantity for difference in found) and not lost:
+        if not any(difference.quantity.name == bound.quantity for difference in compared) and not lost:
             raise AblateError(f"{before} and {after} have no cell in common with a {bound.quantity}")
-    if not found and not lost:
+    if not compared and not lost:
         raise AblateError(f"{before} and {after} have no finished cell in common")
-    offending = [d for d in found if any(bound.exceeded(d) for bound in bounds)]
+    offending = [d for d in compared if any(bound.exceeded(d) for bound in bounds)]
     failed = bool(bounds) and bool(offending or lost)
     if as_json:
-        record = {"differences": [_record(d) for d in found], "lost": [vars(cell) for cell in lost]}
+        record = {"differences": [_record(d) for d in compared], "lost": [vars(cell) for cell in lost]}
         typer.echo(json.dumps(record | {"exceeded": [_record(d) for d in offending]}))
         raise typer.Exit(1 if failed else 0)
-    shown = found if everything else [d for d in found if d.verdict not in ("same", "not resolved")]
+    shown = compared if everything else [d for d in compared if d.verdict not in ("same", "not resolved")]
     columns = ["layout", "quantity", "condition", "A", "B", "change", "95 % interval", ""]
     if shown:
         print_table("", columns, [_row(d) for d in shown], text_columns=3)
-    counts = {word: sum(d.verdict == word for d in found) for word in ("same", "not resolved")}
+    counts = {word: sum(d.verdict == word for d in compared) for word in ("same", "not resolved")}
+    different = len(compared) - sum(counts.values())
     typer.echo(
-        f"{len(found)} numbers compared: {len(found) - sum(counts.values())} differ, {counts['same']} are "
-        f"the same, {counts['not resolved']} are not resolved"
+        f"{len(compared)} numbers compared: {different} differ, {counts['same']} are the same, "
+        f"{counts['not resolved']} are not resolved"
     )
-    for pair in sorted({d.devices for d in found if d.measured and d.devices[0] != d.devices[1]}):
+    for pair in sorted({d.devices for d in compared if d.measured and d.devices[0] != d.devices[1]}):
         errors.print(
             f"measured on different devices: {pair[0]} (A), {pair[1]} (B)", style="yellow", markup=False
         )

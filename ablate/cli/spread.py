@@ -50,14 +50,14 @@ def variance(
     name = layout or study.baseline
     folder = (out or Path("results") / study.name) / "variance"
     with StudyProgress() as progress, make_executor("local", Setup(workers, None, folder)) as executor:
-        found = variance_of(study, name, folder, executor, progress.watch, runs=runs, groups=groups)
+        components = variance_of(study, name, folder, executor, progress.watch, runs=runs, groups=groups)
     if as_json:
-        typer.echo(json.dumps([component.to_json() for component in found], indent=2))
+        typer.echo(json.dumps([component.to_json() for component in components], indent=2))
         return
     rows = [
         [component.name, component.runs, *map(_number, (component.sd, component.low, component.high)),
          *map(_percent, (component.share, component.share_low, component.share_high))]
-        for component in found
+        for component in components
     ]  # fmt: skip
     head = ["varies", "runs", "sd (points)", "low", "high", "share of variance", "low", "high"]
     print_table(f"Top-1 of {name}", head, rows)
@@ -89,17 +89,17 @@ def rank(
     accuracy = getattr(study.measure, "accuracy", None)
     budgets = (short or getattr(accuracy, "epochs", None) or math.nan, long)
     with StudyProgress() as progress, make_executor("local", Setup(workers, None, folder)) as executor:
-        found = rank_of(study, budgets, folder, executor, progress.watch)
+        ranking = rank_of(study, budgets, folder, executor, progress.watch)
     if as_json:
-        typer.echo(json.dumps(found.to_json(), indent=2))
+        typer.echo(json.dumps(ranking.to_json(), indent=2))
         return
-    typer.echo(f"{budgets[0]:g} against {budgets[1]:g} epochs, {len(found.layouts)} layouts")
-    for label, value in (("Spearman", found.spearman), ("Kendall", found.kendall)):
+    typer.echo(f"{budgets[0]:g} against {budgets[1]:g} epochs, {len(ranking.layouts)} layouts")
+    for label, value in (("Spearman", ranking.spearman), ("Kendall", ranking.kendall)):
         typer.echo(f"{label}: {_number(value.value)} [{_number(value.low)}, {_number(value.high)}]")
-    typer.echo(f"{found.agreeing} of {found.pairs} pairs are ordered alike")
+    typer.echo(f"{ranking.agreeing} of {ranking.pairs} pairs are ordered alike")
     typer.echo(
-        f"{found.sure} pairs are resolved by the long schedule: the short one orders {found.sure_agreeing} "
-        f"of them alike, and resolves the reverse of {found.sure_reversed}"
+        f"{ranking.sure} pairs are resolved by the long schedule: the short one orders "
+        f"{ranking.sure_agreeing} of them alike, and resolves the reverse of {ranking.sure_reversed}"
     )
 
 

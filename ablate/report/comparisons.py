@@ -80,46 +80,52 @@ def ratios_to_baseline(results: Results, records: Mapping[str, AnyRecord | None]
     return correct(family)
 
 
-def comparison_cell(found: Comparison) -> Cell:
+def comparison_cell(comparison: Comparison) -> Cell:
     """The number with its interval and its word: `+0.42 ± 0.18 better`, `1.22 ± 0.01 worse`."""
-    if math.isnan(found.mean):
+    if math.isnan(comparison.mean):
         return Cell("–")
-    half = math.nan if math.isnan(found.low) else max(found.high - found.mean, found.mean - found.low)
-    ratio = found.no_difference == 1.0
-    text = _wide(found) if ratio and half > found.mean / 2 else (
-        with_error(found.mean, half) if ratio else signed(found.mean, half)
+    half = (
+        math.nan
+        if math.isnan(comparison.low)
+        else max(comparison.high - comparison.mean, comparison.mean - comparison.low)
+    )
+    ratio = comparison.no_difference == 1.0
+    text = _wide(comparison) if ratio and half > comparison.mean / 2 else (
+        with_error(comparison.mean, half) if ratio else signed(comparison.mean, half)
     )  # fmt: skip
-    tone: Tone = "" if found.verdict in ("better", "worse") else "tie"
-    return Cell(f"{text} {found.verdict}", sort=found.mean, tone=tone, hint=comparison_hint(found))
+    tone: Tone = "" if comparison.verdict in ("better", "worse") else "tie"
+    return Cell(
+        f"{text} {comparison.verdict}", sort=comparison.mean, tone=tone, hint=comparison_hint(comparison)
+    )
 
 
-def _wide(found: Comparison) -> str:
+def _wide(comparison: Comparison) -> str:
     """A ratio whose interval is far from symmetric, by its ends."""
-    return f"{found.mean:.3g} [{found.low:.2g}, {found.high:.2g}]"
+    return f"{comparison.mean:.3g} [{comparison.low:.2g}, {comparison.high:.2g}]"
 
 
-def comparison_hint(found: Comparison) -> str:
+def comparison_hint(comparison: Comparison) -> str:
     """What stands behind the word: pairs, p, margin."""
-    parts = [f"{found.n} pairs"]
-    if not math.isnan(found.low):
-        parts.append(f"95 % interval {found.low:.4g} to {found.high:.4g}".replace("-", "−"))
-    if not math.isnan(found.p_corrected):
-        parts.append(f"p = {found.p_corrected:.2g} (Holm)")
-    if found.margin is not None:
-        parts.append(f"equivalent within {PLUS_MINUS}{found.margin:g}")
+    parts = [f"{comparison.n} pairs"]
+    if not math.isnan(comparison.low):
+        parts.append(f"95 % interval {comparison.low:.4g} to {comparison.high:.4g}".replace("-", "−"))
+    if not math.isnan(comparison.p_corrected):
+        parts.append(f"p = {comparison.p_corrected:.2g} (Holm)")
+    if comparison.margin is not None:
+        parts.append(f"equivalent within {PLUS_MINUS}{comparison.margin:g}")
     return ", ".join(parts)
 
 
-def comparison_raw(found: Comparison | None, prefix: str) -> dict[str, float | str | int]:
+def comparison_raw(comparison: Comparison | None, prefix: str) -> dict[str, float | str | int]:
     """The entries of a CSV file."""
-    if found is None:
-        found = compare({}, {})
+    if comparison is None:
+        comparison = compare({}, {})
     return {
-        f"{prefix}_low": found.low,
-        f"{prefix}_high": found.high,
-        f"{prefix}_p": found.p,
-        f"{prefix}_p_holm": found.p_corrected,
-        f"{prefix}_verdict": found.verdict if found.n else "",
+        f"{prefix}_low": comparison.low,
+        f"{prefix}_high": comparison.high,
+        f"{prefix}_p": comparison.p,
+        f"{prefix}_p_holm": comparison.p_corrected,
+        f"{prefix}_verdict": comparison.verdict if comparison.n else "",
     }
 
 
@@ -136,8 +142,8 @@ def best_two(samples: Mapping[str, Mapping[int, float]], *, ratio: bool = False)
     names = [name for name, sample in samples.items() if len(sample) > 1]
     test = compare_ratios if ratio else compare
     pairs = {(a, b): test(samples[a], samples[b]) for a, b in combinations(names, 2)}
-    found = correct({str(place): pair for place, pair in enumerate(pairs.values())})
-    decided = {pair: found[str(place)] for place, pair in enumerate(pairs)}
+    comparison = correct({str(place): pair for place, pair in enumerate(pairs.values())})
+    decided = {pair: comparison[str(place)] for place, pair in enumerate(pairs)}
     wins = {
         name: sum(
             (a == name and pair.verdict == "better") or (b == name and pair.verdict == "worse")

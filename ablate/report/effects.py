@@ -46,13 +46,13 @@ def quantities_of(results: Results) -> list[Quantity]:
 
 def all_effects(results: Results) -> list[Effects]:
     """Every ablation by every quantity that has values."""
-    found = []
+    gathered = []
     for ablation in ablations(results):
         for wanted in quantities_of(results):
             rows = effects_on(results, ablation, wanted)
             if any(not math.isnan(row.effect) for row in rows):
-                found.append(Effects(ablation, wanted, rows, wanted.name == "latency", is_exact(wanted)))
-    return found
+                gathered.append(Effects(ablation, wanted, rows, wanted.name == "latency", is_exact(wanted)))
+    return gathered
 
 
 def effects_on(results: Results, ablation: Ablation, wanted: Quantity) -> tuple[EffectRow, ...]:
@@ -73,7 +73,7 @@ def effects_on(results: Results, ablation: Ablation, wanted: Quantity) -> tuple[
 
 def all_disagreements(results: Results) -> list[Effects]:
     """Where a change does more, or less, alone than last: a leave-one-out and an add-one of the same base."""
-    found = []
+    gathered = []
     for alone in ablations(results):
         for last in ablations(results):
             for wanted in quantities_of(results):
@@ -81,8 +81,8 @@ def all_disagreements(results: Results) -> list[Effects]:
                     names = tuple(dict.fromkeys((*alone.names, *last.names)))
                     rows = disagreement_rows(alone, last, samples(results, wanted, names))
                     if any(not math.isnan(row.effect) for row in rows):
-                        found.append(Effects(alone, wanted, rows, ratio=False, exact=False))
-    return found
+                        gathered.append(Effects(alone, wanted, rows, ratio=False, exact=False))
+    return gathered
 
 
 def margin_of(results: Results, wanted: Quantity) -> float | None:

@@ -88,10 +88,10 @@ def _compared(ladders: dict[str, Ladder], first: str, second: str) -> Compared:
         return Compared(first, second, None, None, str(error))
 
 
-def multiplier_text(found: Multiplier) -> str:
+def multiplier_text(times: Multiplier) -> str:
     """`1.32 [1.10, 1.61]`; an infinite bound is one that the other layout never reaches."""
-    numbers = [_number(value) for value in (found.value, found.low, found.high)]
-    return numbers[0] if math.isnan(found.low) else f"{numbers[0]} [{numbers[1]}, {numbers[2]}]"
+    numbers = [_number(value) for value in (times.value, times.low, times.high)]
+    return numbers[0] if math.isnan(times.low) else f"{numbers[0]} [{numbers[1]}, {numbers[2]}]"
 
 
 def _number(value: float) -> str:

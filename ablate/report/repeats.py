@@ -112,13 +112,13 @@ def differences(
     equal, in the quantity's displayed unit.
     """
     base = next((own for own in repeats.values() if own.is_baseline), None)
-    found = {}
+    compared = {}
     for name, own in repeats.items():
         other = against.get(name) if against is not None else None if own.is_baseline else base
         ours, theirs = own.by_seed(quantity), other.by_seed(quantity) if other else {}
         if ours.keys() & theirs.keys():
-            found[name] = compare(ours, theirs, margin, lower_is_better=quantity.better == "lower")
-    return correct(found)
+            compared[name] = compare(ours, theirs, margin, lower_is_better=quantity.better == "lower")
+    return correct(compared)
 
 
 def resolvable(repeats: dict[str, Repeats], quantity: Quantity) -> str:

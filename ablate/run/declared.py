@@ -25,14 +25,14 @@ def declare(study: Study, ledger: Ledger) -> None:
     """Keep a study's ablations, ladders and predictions in its ledger; to be called before cells are run."""
     ablations = tuple(
         DesignRecord(
-            one.base,
-            one.design,
-            one.changes,
-            tuple(DesignRow(row.made, row.stage) for row in one.rows),
-            one.aliases,
-            one.name,
+            ablation.base,
+            ablation.design,
+            ablation.changes,
+            tuple(DesignRow(row.made, row.stage) for row in ablation.rows),
+            ablation.aliases,
+            ablation.name,
         )
-        for one in study.ablations
+        for ablation in study.ablations
     )
     known = ledger.read(AblationFact)
     if ablations or known is not None:
@@ -40,7 +40,8 @@ def declare(study: Study, ledger: Ledger) -> None:
     if study.claims or ledger.read(ClaimsFact) is not None:
         ledger.write(ClaimsFact(study.claims))
     rungs = tuple(
-        LadderRecord(one.base, tuple(Rung(size, name) for size, name in one.rungs)) for one in study.ladders
+        LadderRecord(ladder.base, tuple(Rung(size, name) for size, name in ladder.rungs))
+        for ladder in study.ladders
     )
     if rungs or ledger.read(LadderFact) is not None:
         ledger.write(LadderFact(rungs))

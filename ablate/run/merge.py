@@ -116,9 +116,9 @@ def _facts(sources: Sequence[Ledger], into: Ledger) -> None:
             into.write(kind(tuple(rows.values()), keys))
     matches = [match for match in _known(sources, MatchFact) if match.rows]
     if matches:
-        found = {json.dumps([row.layout, row.axis]): row for fact in reversed(matches) for row in fact.rows}
+        merged = {json.dumps([row.layout, row.axis]): row for fact in reversed(matches) for row in fact.rows}
         sizes = {name: size for fact in reversed(matches) for name, size in fact.layouts.items()}
-        into.write(replace(matches[0], rows=tuple(found.values()), layouts=sizes))
+        into.write(replace(matches[0], rows=tuple(merged.values()), layouts=sizes))
 
 
 def _known(sources: Sequence[Ledger], fact: type[F]) -> list[F]:

@@ -29,16 +29,18 @@ def interaction_figure(results: Results) -> Drawn | None:
     if not results.planned("accuracy"):
         return None
     top1 = quantity("accuracy")
-    found: list[tuple[Ablation, EffectRow]] = []
+    interactions: list[tuple[Ablation, EffectRow]] = []
     for ablation in ablations(results):
         rows = effects_on(results, ablation, top1) if ablation.design in ("full", "half") else ()
-        found += [(ablation, row) for row in rows if row.kind == "interaction" and not math.isnan(row.effect)]
-    found = sorted(found, key=lambda pair: (math.isnan(pair[1].p), pair[1].p))[:MOST]
-    if not found:
+        interactions += [
+            (ablation, row) for row in rows if row.kind == "interaction" and not math.isnan(row.effect)
+        ]
+    interactions = sorted(interactions, key=lambda pair: (math.isnan(pair[1].p), pair[1].p))[:MOST]
+    if not interactions:
         return None
-    figure_, panels = style.axes(len(found), height=2.3, share_y=True)
+    figure_, panels = style.axes(len(interactions), height=2.3, share_y=True)
     colors = style.palette()
-    for panel, (ablation, row) in zip(panels, found, strict=True):
+    for panel, (ablation, row) in zip(panels, interactions, strict=True):
         first, second = row.change.split(" x ")
         for made, color, look in ((False, colors[0], "-"), (True, colors[1], "--")):
             ends = [_mean(ablation, samples(results, top1, ablation.names), {first: x, second: made})

@@ -33,23 +33,23 @@ def ablation_table(results: Results) -> Table | None:
     return effect_table(results, "ablation", "Ablation", all_effects(results))
 
 
-def effect_table(results: Results, name: str, title: str, found: list[Effects]) -> Table | None:
+def effect_table(results: Results, name: str, title: str, studied: list[Effects]) -> Table | None:
     """A table of effects, and its raw numbers in stored units."""
-    pairs = [(effects, row) for effects in found for row in effects.rows if not math.isnan(row.effect)]
+    pairs = [(effects, row) for effects in studied for row in effects.rows if not math.isnan(row.effect)]
     if not pairs:
         return None
     kinds = dict.fromkeys(row.kind for _, row in pairs)
     looked = results.knows(LooksFact)
     notes = [f"{kind}: {_MEANING[kind]}." for kind in kinds]
     notes += [
-        f"{one.base}, cumulative: in the order {', '.join(one.changes)}; another order may give other steps."
-        for one in dict.fromkeys(effects.ablation for effects, _ in pairs)
-        if one.design == "cumulative"
+        f"{own.base}, cumulative: in the order {', '.join(own.changes)}; another order may give other steps."
+        for own in dict.fromkeys(effects.ablation for effects, _ in pairs)
+        if own.design == "cumulative"
     ]
     notes += [
-        f"The half design of {one.base} cannot tell apart: {'; '.join(one.aliases)}."
-        for one in dict.fromkeys(effects.ablation for effects, _ in pairs)
-        if one.aliases
+        f"The half design of {own.base} cannot tell apart: {'; '.join(own.aliases)}."
+        for own in dict.fromkeys(effects.ablation for effects, _ in pairs)
+        if own.aliases
     ]
     if looked is not None and looked.seeds:
         notes.append(

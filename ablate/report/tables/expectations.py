@@ -31,30 +31,35 @@ def expectation_table(results: Results) -> Table | None:
         try:
             expectation = parse_expectation(line.line, known_quantities())
         except ExpectationError as error:  # a measurement that is not there any more
-            found = Judgement("not resolved", math.nan, math.nan, math.nan, False, 0, str(error))
+            judgement = Judgement("not resolved", math.nan, math.nan, math.nan, False, 0, str(error))
             text = "–"
         else:
-            found = judge(
+            judgement = judge(
                 expectation,
                 lambda term: evidence(results, term.quantity, term.layout, term.resolution),
             )
-            text = gap_text(expectation, found)
+            text = gap_text(expectation, judgement)
         said = _said(line)
-        tone: Tone = {"held": "", "failed": "failed"}.get(found.status, "tie")  # type: ignore[assignment]
+        tone: Tone = {"held": "", "failed": "failed"}.get(judgement.status, "tie")  # type: ignore[assignment]
         rows.append(
             (
                 Cell(line.line, sort=line.line),
-                Cell(found.status, sort=found.status, tone=tone, hint=found.note),
-                Cell(text, sort=found.gap, hint=found.note),
+                Cell(judgement.status, sort=judgement.status, tone=tone, hint=judgement.note),
+                Cell(text, sort=judgement.gap, hint=judgement.note),
                 Cell(line.written, sort=line.written),
                 Cell(said, sort=said, tone="flag" if said else ""),
             )
         )
         raw.append(
-            {"expectation": line.line, "status": found.status, "written": line.written}
+            {"expectation": line.line, "status": judgement.status, "written": line.written}
             | {"after_measurement": line.after, "withdrawn": line.withdrawn}
-            | {"gap": found.gap, "low": found.low, "high": found.high, "is_ratio": found.ratio}
-            | {"pairs": found.pairs, "note": found.note}
+            | {
+                "gap": judgement.gap,
+                "low": judgement.low,
+                "high": judgement.high,
+                "is_ratio": judgement.ratio,
+            }
+            | {"pairs": judgement.pairs, "note": judgement.note}
         )
     late = sum(line.after for line in fact.lines)
     notes = [
@@ -81,18 +86,18 @@ def expectation_table(results: Results) -> Table | None:
     )
 
 
-def gap_text(expectation: Expectation, found: Judgement) -> str:
+def gap_text(expectation: Expectation, judgement: Judgement) -> str:
     """The figure behind the outcome: the gap with its interval, or the ratio of two times."""
-    if math.isnan(found.gap):
-        return found.note or "–"
-    scale, unit = (1.0, "") if found.ratio else _DISPLAY.get(expectation.unit, (1.0, ""))
-    if unit == "M" and abs(found.gap) >= 1e10:
+    if math.isnan(judgement.gap):
+        return judgement.note or "–"
+    scale, unit = (1.0, "") if judgement.ratio else _DISPLAY.get(expectation.unit, (1.0, ""))
+    if unit == "M" and abs(judgement.gap) >= 1e10:
         scale, unit = 1e9, "G"
-    numbers = [significant(value / scale, 3) for value in (found.gap, found.low, found.high)]
-    prefix = "ratio " if found.ratio else "+" if found.gap > 0 else ""
-    if math.isnan(found.low):  # no error is known: said why
-        return f"{prefix}{numbers[0]} {unit}".strip() + (f", {found.note}" if found.note else "")
-    text = numbers[0] if found.low == found.high else f"{numbers[0]} [{numbers[1]}, {numbers[2]}]"
+    numbers = [significant(value / scale, 3) for value in (judgement.gap, judgement.low, judgement.high)]
+    prefix = "ratio " if judgement.ratio else "+" if judgement.gap > 0 else ""
+    if math.isnan(judgement.low):  # no error is known: said why
+        return f"{prefix}{numbers[0]} {unit}".strip() + (f", {judgement.note}" if judgement.note else "")
+    text = numbers[0] if judgement.low == judgement.high else f"{numbers[0]} [{numbers[1]}, {numbers[2]}]"
     return f"{prefix}{text} {unit}".strip()
 
 

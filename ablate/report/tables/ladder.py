@@ -16,11 +16,11 @@ from ablate.report.table import Cell, Column, Table, Tone
 @table("laws", order=7)
 def law_table(results: Results) -> Table | None:
     """One row a ladder: its law, or why there is none."""
-    found = fitted(results)
-    if found is None:
+    laws = fitted(results)
+    if laws is None:
         return None
     rows, raw = [], []
-    for name, ladder in found.ladders.items():
+    for name, ladder in laws.ladders.items():
         fit, law = ladder.fit, ladder.fit.law
         text = (
             "–"
@@ -63,8 +63,8 @@ def law_table(results: Results) -> Table | None:
 @table("ladder", order=8)
 def ladder_table(results: Results) -> Table | None:
     """One row a pair of layouts; None where no two have a ladder."""
-    found = fitted(results)
-    if found is None or not found.pairs:
+    laws = fitted(results)
+    if laws is None or not laws.pairs:
         return None
     return Table(
         "ladder",
@@ -80,9 +80,9 @@ def ladder_table(results: Results) -> Table | None:
             Column("at MACs"),
             Column("Laws cross", left=True),
         ),
-        tuple(_cells(pair) for pair in found.pairs),
-        pd.DataFrame([_raw(pair) for pair in found.pairs]),
-        tuple(_notes(found)),
+        tuple(_cells(pair) for pair in laws.pairs),
+        pd.DataFrame([_raw(pair) for pair in laws.pairs]),
+        tuple(_notes(laws)),
     )
 
 
@@ -115,22 +115,22 @@ def _crossing(pair: Compared) -> str:
 
 
 def _raw(pair: Compared) -> dict[str, object]:
-    found, crossing = pair.multiplier, pair.crossing
+    times, crossing = pair.multiplier, pair.crossing
     nothing = math.nan
     return {
         "first": pair.first,
         "second": pair.second,
-        "multiplier": found.value if found else nothing,
-        "low": found.low if found else nothing,
-        "high": found.high if found else nothing,
-        "verdict": found.verdict if found else "",
-        "at_macs": found.at if found else nothing,
+        "multiplier": times.value if times else nothing,
+        "low": times.low if times else nothing,
+        "high": times.high if times else nothing,
+        "verdict": times.verdict if times else "",
+        "at_macs": times.at if times else nothing,
         "crossing_macs": crossing.estimate if crossing and crossing.estimate else nothing,
         "crossing_low": crossing.low if crossing and crossing.low else nothing,
         "crossing_high": crossing.high if crossing and crossing.high else nothing,
-        "note": pair.note or (found.note if found else "") or (crossing.note if crossing else ""),
+        "note": pair.note or (times.note if times else "") or (crossing.note if crossing else ""),
     }
 
 
-def _notes(found: Fitted) -> list[str]:
-    return [f"{name}: {ladder.fit.note}." for name, ladder in found.ladders.items() if ladder.fit.law is None]
+def _notes(laws: Fitted) -> list[str]:
+    return [f"{name}: {ladder.fit.note}." for name, ladder in laws.ladders.items() if ladder.fit.law is None]

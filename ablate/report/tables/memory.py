@@ -75,13 +75,13 @@ def _beside(record: AnyRecord) -> tuple[Cell, ...]:
 
 
 def _scratch(record: AnyRecord) -> tuple[Cell, Cell]:
-    found = _scratch_of(record)
-    if found is None:
+    taken = _scratch_of(record)
+    if taken is None:
         return Cell("–", hint="told apart on a CPU only"), Cell("–")
-    if not found.bytes:
+    if not taken.bytes:
         return number(0, "0"), Cell("–")
-    size = number(found.bytes, significant(found.bytes / quantity("scratch").scale, 3))
-    return size, Cell(found.operator.removeprefix("aten::"), hint=found.module, sort=found.operator)
+    size = number(taken.bytes, significant(taken.bytes / quantity("scratch").scale, 3))
+    return size, Cell(taken.operator.removeprefix("aten::"), hint=taken.module, sort=taken.operator)
 
 
 def _scratch_of(record: AnyRecord) -> Scratch | None:
