@@ -19,7 +19,7 @@ _NOT_TESTED = "not tested"
 
 
 @dataclass(frozen=True)
-class Tested:
+class ClaimTest:
     """One line that tests a claim: what became of it, the figure behind it, and the study it comes from."""
 
     line: str
@@ -33,7 +33,7 @@ class Claim:
     """A sentence with its tests; without any it is not tested."""
 
     sentence: str
-    tests: tuple[Tested, ...]
+    tests: tuple[ClaimTest, ...]
 
     @property
     def verdict(self) -> str:
@@ -51,7 +51,7 @@ def claims_of(folders: Iterable[Path]) -> list[Claim]:
 
     Raises `AblateError` for a folder without a ledger.
     """
-    tests: dict[str, list[Tested]] = {}
+    tests: dict[str, list[ClaimTest]] = {}
     for folder in folders:
         with Ledger(folder / FILE, read_only=True) as ledger:
             results = Results.of(ledger)
@@ -61,12 +61,12 @@ def claims_of(folders: Iterable[Path]) -> list[Claim]:
     return [Claim(sentence, tuple(known)) for sentence, known in tests.items()]
 
 
-def _test(results: Results, line: str) -> Tested:
+def _test(results: Results, line: str) -> ClaimTest:
     expectation = parse_expectation(line, known_quantities())
     judgement = judge(
         expectation, lambda term: evidence(results, term.quantity, term.layout, term.resolution)
     )
-    return Tested(line, judgement.status, gap_text(expectation, judgement), results.study)
+    return ClaimTest(line, judgement.status, gap_text(expectation, judgement), results.study)
 
 
 def to_markdown(claims: Iterable[Claim], command: str) -> str:

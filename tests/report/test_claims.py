@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ablate.report.claims import Claim, Tested
+from ablate.report.claims import Claim, ClaimTest
 
 Command = Callable[..., Any]
 STUDY = """\
@@ -69,4 +69,4 @@ def test_a_folder_without_claims(ablate: Command, tmp_path: Path) -> None:
     ],
 )
 def test_verdicts(states: tuple[str, ...], verdict: str) -> None:
-    assert Claim("sentence", tuple(Tested("line", state, "", "study") for state in states)).verdict == verdict
+    assert Claim("sentence", tuple(ClaimTest("line", state, "", "study") for state in states)).verdict == verdict
