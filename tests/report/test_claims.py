@@ -69,4 +69,5 @@ def test_a_folder_without_claims(ablate: Command, tmp_path: Path) -> None:
     ],
 )
 def test_verdicts(states: tuple[str, ...], verdict: str) -> None:
-    assert Claim("sentence", tuple(ClaimTest("line", state, "", "study") for state in states)).verdict == verdict
+    tests = tuple(ClaimTest("line", state, "", "study") for state in states)
+    assert Claim("sentence", tests).verdict == verdict
