@@ -35,6 +35,10 @@ class GlobalFilter(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, C, H, W)` -> `(B, C, H, W)`."""
+        if torch.onnx.is_in_onnx_export():
+            from blocks.gfnet_graph import transform
+
+            return transform(self, x)
         H, W = x.shape[2:]
         exact = torch.promote_types(x.dtype, torch.float32)
         # Behind `contiguous` the transforms get their lines as they lie, channels last, on every device.

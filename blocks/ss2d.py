@@ -80,7 +80,13 @@ class SelectiveScan2d(nn.Module):
         delta = F.softplus((low @ self.delta.transpose(1, 2)).to(precise) + self.delta_bias)
         a = -self.log_a.to(precise).exp()
         u = u.to(precise)
-        y: Tensor = selective_scan(u, delta, a, b.to(precise), c.to(precise))
+        b, c = b.to(precise), c.to(precise)
+        if torch.onnx.is_in_onnx_export():
+            from blocks.ss2d_graph import token_by_token
+
+            y = token_by_token(u, delta, a, b, c)
+        else:
+            y = selective_scan(u, delta, a, b, c)
         return torch.addcmul(y, self.skip.to(precise), u)
 
     @staticmethod

@@ -25,7 +25,8 @@ _ROOTS = {
     "ablate": Path(ablate.__file__).resolve().parent,
     "blocks": Path(blocks.__file__).resolve().parent,
 }
-_EXPORTING = "torch.compiler.is_exporting()"
+_CHECKING = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+_EXPORTING = ("torch.compiler.is_exporting()", "torch.onnx.is_in_onnx_export()")
 _LIBRARIES = tuple(
     Path(path).resolve()
     for name in ("stdlib", "platstdlib", "purelib", "platlib")
@@ -38,7 +39,8 @@ def code_hash(*names: str) -> str:
     """The hash of everything that the modules of these names, or the files at these paths, are made of.
 
     A name may end in `:attribute`. Comments, layout and docstrings do not change the hash, and neither does
-    what runs only while a graph is exported, under `if torch.compiler.is_exporting()`: no cell runs it.
+    what runs only while a graph is exported, under a test of `torch.compiler.is_exporting()` or
+    `torch.onnx.is_in_onnx_export()`: no cell runs it.
     """
     text = "\n".join(f"{file} {hashed}" for file, hashed in code_files(*names))
     return hashlib.sha256(text.encode()).hexdigest()[:24]
@@ -52,7 +54,7 @@ def code_files(*names: str) -> list[tuple[str, str]]:
 @cache
 def _file_hash(file: Path) -> str:
     text = file.read_text(encoding="utf-8")
-    if _EXPORTING in text:
+    if any(condition in text for condition in _EXPORTING):
         tree = _Measured().visit(ast.parse(text))
         for node in ast.walk(tree):
             if getattr(node, "body", None) == []:
@@ -66,11 +68,11 @@ class _Measured(ast.NodeTransformer):
 
     def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
         self.generic_visit(node)
-        return node.orelse if ast.unparse(node.test) == _EXPORTING else node
+        return node.orelse if ast.unparse(node.test) in _EXPORTING else node
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         self.generic_visit(node)
-        return node.orelse if ast.unparse(node.test) == _EXPORTING else node
+        return node.orelse if ast.unparse(node.test) in _EXPORTING else node
 
 
 @cache
@@ -134,9 +136,7 @@ def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
     todo = [tree]
     while todo:
         node = todo.pop()
-        if isinstance(node, ast.If) and (
-            _EXPORTING in (test := ast.unparse(node.test)) or "TYPE_CHECKING" in test
-        ):
+        if isinstance(node, ast.If) and ast.unparse(node.test) in (*_EXPORTING, *_CHECKING):
             todo += node.orelse
             continue
         yield node

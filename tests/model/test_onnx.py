@@ -10,15 +10,12 @@ import blocks
 pytest.importorskip("onnxscript")
 pytest.importorskip("onnxruntime")
 
-# The scan is an operator of its own; onnxruntime has no inverse transform with two free sides.
-WITHOUT = {"gfnet", "ss2d"}
 LEAST = {"sra": 4, "window": 8}
 # Those written otherwise for a graph, or once wrong in one, and an ordinary one; the rest takes long.
-ALWAYS = {"agent", "key_only", "softmax", "window"}
+ALWAYS = {"agent", "gfnet", "key_only", "softmax", "ss2d", "window"}
 ENTRIES = [
     pytest.param(entry, id=entry.name, marks=() if entry.name in ALWAYS else pytest.mark.long)
     for entry in blocks.entries("mixer", "block")
-    if entry.name not in WITHOUT
 ]
 
 
