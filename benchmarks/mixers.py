@@ -24,12 +24,15 @@ from pathlib import Path
 
 import timm
 import torch
+from timm.models.convnext import ConvNeXtBlock
 from timm.models.efficientvim import HSMSSD
+from timm.models.efficientvit_mit import LiteMLA
 from timm.models.mobilevit import LinearSelfAttention
 from timm.models.pvt_v2 import Attention as ReducedAttention
 from timm.models.swiftformer import EfficientAdditiveAttention
 from timm.models.swin_transformer import SwinTransformerBlock
 from timm.models.vision_transformer import Attention
+from timm.models.xcit import XCA
 from torch import Tensor, nn
 
 import blocks
@@ -121,6 +124,17 @@ ADDITIVE = Counterpart(
 HSM_SSD = Counterpart("HSMSSD", lambda dim, heads, side: States(dim), lambda x: [x, x.contiguous()])
 REDUCED = Counterpart("pvt_v2.Attention", Reduced, lambda x: [to_tokens(x)])
 WINDOWS = Counterpart("SwinTransformerBlock", Windows, lambda x: [x.permute(0, 2, 3, 1)])
+CHANNELS = Counterpart(
+    "XCA", lambda dim, heads, side: XCA(dim, heads, qkv_bias=True), lambda x: [to_tokens(x)]
+)
+LITE = Counterpart(
+    "LiteMLA",
+    lambda dim, heads, side: LiteMLA(dim, dim, heads=heads, dim=dim // heads, scales=(5,)),
+    lambda x: [x, x.contiguous()],
+)
+CONVNEXT = Counterpart(
+    "ConvNeXtBlock", lambda dim, heads, side: ConvNeXtBlock(dim), lambda x: [x, x.contiguous()]
+)
 
 SAME_REACH = BlockCall("key_only", (("saliency", "linear"), ("gate", "global")))
 CASES: tuple[tuple[BlockCall, Counterpart], ...] = (
@@ -134,6 +148,9 @@ CASES: tuple[tuple[BlockCall, Counterpart], ...] = (
     (BlockCall("softmax"), SOFTMAX),
     (BlockCall("sra"), REDUCED),
     (BlockCall("window"), WINDOWS),
+    (BlockCall("xca"), CHANNELS),
+    (BlockCall("litemla", (("kernel", 5), ("batch_norm", True))), LITE),
+    (BlockCall("convnext"), CONVNEXT),
     *(
         (BlockCall(name), SOFTMAX)
         for name in ("linear", "rala", "mala", "mila", "focused", "agent", "neighbourhood")
@@ -155,9 +172,9 @@ def compare(
     for call, counterpart in cases:
         for side, dim in sizes:
             heads = max(dim // HEAD_WIDTH, 2)
-            entry = blocks.get(call.name, "mixer")
+            entry = blocks.get(call.name, "mixer", "block")
             torch.manual_seed(0)
-            mixer = entry.build({"dim": dim, "num_heads": heads}, call.kwargs)
+            mixer = entry.build({"dim": dim, "num_heads": heads, "drop_path": 0.0}, call.kwargs)
             mixer = mixer.to(memory_format=torch.channels_last)
             other = counterpart.make(dim, heads, side)
             x = torch.randn(batch, dim, side, side).contiguous(memory_format=torch.channels_last)
