@@ -210,3 +210,8 @@ def test_a_gap_has_its_error_or_why_there_is_none(
 ) -> None:
     expectation = parse_expectation("macs of a < macs of b", known_quantities())
     assert gap_text(expectation, Judgement("not resolved", gap, low, high, False, 1, note)) == text
+
+
+def test_a_gap_has_the_unit_of_its_quantity() -> None:
+    expectation = parse_expectation("first_field of a > first_field of b", known_quantities())
+    assert gap_text(expectation, Judgement("failed", -7.08, -9.36, -4.8, False, 3)).endswith("] % of area")

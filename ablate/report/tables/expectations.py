@@ -6,6 +6,7 @@ import math
 
 import pandas as pd
 
+from ablate.measurements.register import quantity
 from ablate.report.evidence import evidence
 from ablate.report.numbers import significant
 from ablate.report.register import table
@@ -15,7 +16,7 @@ from ablate.run.facts import ExpectationFact, Predicted
 from ablate.study.expect import ExpectationError, parse_expectation
 from ablate.study.expect_judge import Judgement, judge
 from ablate.study.expect_quantities import known_quantities
-from ablate.study.expectation import Expectation
+from ablate.study.expectation import Expectation, Term
 
 _DISPLAY = {"bytes": (2.0**20, "MiB"), "count": (1e6, "M"), "percent": (1.0, "points"), "ms": (1.0, "ms")}
 
@@ -90,7 +91,7 @@ def gap_text(expectation: Expectation, judgement: Judgement) -> str:
     """The figure behind the outcome: the gap with its interval, or the ratio of two times."""
     if math.isnan(judgement.gap):
         return judgement.note or "–"
-    scale, unit = (1.0, "") if judgement.ratio else _DISPLAY.get(expectation.unit, (1.0, ""))
+    scale, unit = (1.0, "") if judgement.ratio else _display(expectation)
     if unit == "M" and abs(judgement.gap) >= 1e10:
         scale, unit = 1e9, "G"
     numbers = [significant(value / scale, 3) for value in (judgement.gap, judgement.low, judgement.high)]
@@ -99,6 +100,14 @@ def gap_text(expectation: Expectation, judgement: Judgement) -> str:
         return f"{prefix}{numbers[0]} {unit}".strip() + (f", {judgement.note}" if judgement.note else "")
     text = numbers[0] if judgement.low == judgement.high else f"{numbers[0]} [{numbers[1]}, {numbers[2]}]"
     return f"{prefix}{text} {unit}".strip()
+
+
+def _display(expectation: Expectation) -> tuple[float, str]:
+    """What a stored number is divided by, and the unit that it then has."""
+    if expectation.unit in _DISPLAY:
+        return _DISPLAY[expectation.unit]
+    names = [side.quantity for side in (expectation.left, expectation.right) if isinstance(side, Term)]
+    return quantity(names[0]).scale, quantity(names[0]).unit
 
 
 def _said(line: Predicted) -> str:
