@@ -11,6 +11,8 @@ import blocks
 from ablate import Layout
 from ablate.errors import AblateError
 from ablate.model import Backbone, build_part, parts
+from ablate.study.load import load_study
+from ablate.study.shipped import shipped_studies
 
 SMALL = {"widths": [16, 32, 48], "depths": [2, 1, 2], "head_dim": 8}
 
@@ -24,27 +26,20 @@ def on_meta(layout: Layout, classes: int = 1000) -> nn.Module:
         return layout.build(classes)
 
 
-def linglo(e: float, depths: list[int], widths: list[int]) -> Layout:
-    return Layout(
-        f"alternate(conv(kernel=7, expand={e}), key_only)",
-        widths=widths,
-        depths=depths,
-        heads=[2, 2, 5, 8],
-        mlp_ratio=[8, 8, 4, 4],
-        ffn="conv",
-    )
-
-
 @pytest.mark.parametrize(
-    ("layout", "budget"),
+    ("name", "size", "budget"),
     [
-        pytest.param(linglo(3.125, [2, 2, 2, 2], [32, 64, 160, 256]), 3_398_680, id="B0"),
-        pytest.param(linglo(3.5, [2, 2, 2, 2], [64, 128, 320, 512]), 13_087_928, id="B1"),
-        pytest.param(linglo(3.5, [2, 2, 8, 3], [64, 128, 320, 512]), 25_394_535, id="B2"),
+        ("linglo-b0", 3_399_769, 3_398_680),
+        ("linglo-b1", 13_100_281, 13_087_928),
+        ("linglo-b2", 25_378_888, 25_394_535),
     ],
 )
-def test_linglo_has_its_size(layout: Layout, budget: int) -> None:
-    assert params(on_meta(layout)) == pytest.approx(budget, rel=1e-3)
+def test_linglo_has_its_size(name: str, size: int, budget: int) -> None:
+    layout = load_study(shipped_studies()["linglo"]).layouts[name]
+    with torch.device("meta"):
+        counted = params(layout.build(1000))
+    assert counted == size
+    assert counted == pytest.approx(budget, rel=1e-3)
 
 
 @pytest.mark.parametrize("name", ["pvt_v2_b0", "resnet18", "swin_tiny_patch4_window7_224"])
