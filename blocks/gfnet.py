@@ -51,9 +51,8 @@ class GlobalFilter(nn.Module):
     def _filter(self, H: int, W: int) -> Tensor:
         """The filter of a map of this size, `(H, W // 2 + 1, C, 2)`."""
         filter_: Tensor = self.filter
-        any_size = (
-            torch.compiler.is_exporting()
-        )  # then interpolated always: of its own size it stays as it is
+        # A graph interpolates always: at its own size the filter stays as it is.
+        any_size = torch.compiler.is_exporting()
         if any_size or self.size != H:
             filter_ = _interpolate(filter_, 0, H, H, self.size)
         if any_size or self.size != W:

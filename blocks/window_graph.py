@@ -22,9 +22,8 @@ def attend(block: WindowAttention, x: Tensor) -> Tensor:
         places = torch.arange(length, device=x.device).roll(-block.shift)
         qkv = qkv.index_select(axis, places.clamp_max(qkv.shape[axis] - 1))
     parts = qkv.view(-1, rows, w, columns, w, 3, h, d).unbind(5)
-    q, k, v = (
-        part.permute(0, 1, 3, 5, 2, 4, 6).flatten(4, 5) for part in parts
-    )  # (B, rows, columns, h, L, d)
+    # each (B, rows, columns, h, L, d)
+    q, k, v = (part.permute(0, 1, 3, 5, 2, 4, 6).flatten(4, 5) for part in parts)
     region = _regions(H, rows * w - H, block.shift, x.device).view(rows, 1, w, 1)
     region_across = _regions(W, columns * w - W, block.shift, x.device).view(1, columns, 1, w)
     padding = (region == 2) | (region_across == 2)

@@ -33,10 +33,8 @@ class ReceptiveFieldSettings(Probe):
     )
 
 
-class ReceptiveFieldCondition(
-    AccuracyCondition, Probe
-):  # in this order: the first one's seed is written down
-    """One network, untrained and trained with one seed."""
+class ReceptiveFieldCondition(AccuracyCondition, Probe):
+    """One network, untrained and trained with one seed. Of both bases' seeds the first's is written down."""
 
 
 @dataclass(frozen=True)

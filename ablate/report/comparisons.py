@@ -142,8 +142,8 @@ def best_two(samples: Mapping[str, Mapping[int, float]], *, ratio: bool = False)
     names = [name for name, sample in samples.items() if len(sample) > 1]
     test = compare_ratios if ratio else compare
     pairs = {(a, b): test(samples[a], samples[b]) for a, b in combinations(names, 2)}
-    comparison = correct({str(place): pair for place, pair in enumerate(pairs.values())})
-    decided = {pair: comparison[str(place)] for place, pair in enumerate(pairs)}
+    corrected = correct({str(place): pair for place, pair in enumerate(pairs.values())})
+    decided = {pair: corrected[str(place)] for place, pair in enumerate(pairs)}
     wins = {
         name: sum(
             (a == name and pair.verdict == "better") or (b == name and pair.verdict == "worse")

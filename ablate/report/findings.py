@@ -15,6 +15,7 @@ from ablate.report.numbers import fixed, plural, signed, significant, with_error
 from ablate.report.repeats import differences, repeats_of
 from ablate.report.results import Results, kind_quantities
 from ablate.report.table import Table
+from ablate.statistics.compare import Comparison
 
 _ORDER = ("better", "worse", "faster", "slower", "equivalent", "not resolved", "not known")
 
@@ -73,9 +74,7 @@ def _accuracy(results: Results) -> Finding | None:
         if difference is None:
             words.setdefault("not known", []).append(f"{name} ({accuracy.seeds_text} seeds finished)")
             continue
-        low = math.nan if difference.low is None else difference.low
-        text = signed(difference.mean, difference.mean - low)
-        words.setdefault(difference.verdict, []).append(f"{name} ({text} points)")
+        words.setdefault(difference.verdict, []).append(_said(name, difference, "points"))
     condition = results.planned("accuracy")[0]
     title = f"Top-1 on {condition.at('dataset')}, against {results.baseline}"
     return Finding(title, _verdicts(words))
@@ -91,10 +90,12 @@ def _scores(results: Results) -> Iterator[Finding]:
         unit = "points" if wanted.unit == "%" else wanted.unit
         compared = differences(repeats_of(results, kind), wanted, results.fact.equivalent_within)
         for name, difference in compared.items():
-            low = math.nan if difference.low is None else difference.low
-            text = f"{name} ({signed(difference.mean, difference.mean - low)} {unit})"
-            words.setdefault(difference.verdict, []).append(text)
+            words.setdefault(difference.verdict, []).append(_said(name, difference, unit))
         yield Finding(f"{wanted.label}, against {results.baseline}", _verdicts(words))
+
+
+def _said(name: str, difference: Comparison, unit: str) -> str:
+    return f"{name} ({signed(difference.mean, difference.mean - difference.low)} {unit})"
 
 
 def _latency(results: Results) -> Finding | None:

@@ -25,7 +25,6 @@ _ROOTS = {
     "ablate": Path(ablate.__file__).resolve().parent,
     "blocks": Path(blocks.__file__).resolve().parent,
 }
-_CHECKING = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 _EXPORTING = ("torch.compiler.is_exporting()", "torch.onnx.is_in_onnx_export()")
 _LIBRARIES = tuple(
     Path(path).resolve()
@@ -48,19 +47,20 @@ def code_hash(*names: str) -> str:
 
 def code_files(*names: str) -> list[tuple[str, str]]:
     """The files that `code_hash` is made of, each with the hash of what it does."""
-    return [(_shown(file), _file_hash(file)) for file in sorted(closure(*names))]
+    return [(_shown(file), _text_hash(_measured(file))) for file in sorted(closure(*names))]
 
 
 @cache
-def _file_hash(file: Path) -> str:
+def _measured(file: Path) -> str:
+    """A file's text without what runs only while a graph is exported."""
     text = file.read_text(encoding="utf-8")
-    if any(condition in text for condition in _EXPORTING):
-        tree = _Measured().visit(ast.parse(text))
-        for node in ast.walk(tree):
-            if getattr(node, "body", None) == []:
-                node.body = [ast.Pass()]  # type: ignore[attr-defined]
-        text = ast.unparse(tree)
-    return _text_hash(text)
+    if not any(condition in text for condition in _EXPORTING):
+        return text
+    tree = _Measured().visit(ast.parse(text))
+    for node in ast.walk(tree):
+        if getattr(node, "body", None) == []:
+            node.body = [ast.Pass()]  # type: ignore[attr-defined]
+    return ast.unparse(tree)
 
 
 class _Measured(ast.NodeTransformer):
@@ -102,7 +102,7 @@ def _file_of(name: str) -> Path | None:
 def _imported(file: Path) -> tuple[Path, ...]:
     """The files that one file imports directly."""
     found = []
-    for base, objects in _imports(file.read_text(encoding="utf-8"), _package_of(file)):
+    for base, objects in _imports(_measured(file), _package_of(file)):
         modules = [f"{base}.{name}" for name in objects]
         known = [module for module in modules if _module_file(module) is not None]
         if len(known) < len(modules) or not modules:
@@ -132,11 +132,11 @@ def _imports(text: str, package: str) -> tuple[tuple[str, tuple[str, ...]], ...]
 
 
 def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those under `if TYPE_CHECKING`, and those that only an exported graph is made by."""
+    """All nodes but those under `if TYPE_CHECKING`."""
     todo = [tree]
     while todo:
         node = todo.pop()
-        if isinstance(node, ast.If) and ast.unparse(node.test) in (*_EXPORTING, *_CHECKING):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             todo += node.orelse
             continue
         yield node
@@ -197,5 +197,5 @@ def _shown(file: Path) -> str:
 
 def forget() -> None:
     """Forget what files hold, for a process in which they change."""
-    for remembered in (code_hash, closure, _imported, _module_file, _file_hash):
+    for remembered in (code_hash, closure, _imported, _module_file, _measured):
         remembered.cache_clear()

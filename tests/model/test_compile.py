@@ -16,7 +16,7 @@ ENTRIES = [
 
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_sizes_that_change(entry: blocks.Entry) -> None:
-    """Traced and differentiated as a whole graph; inductor, which only makes kernels of it, is left out."""
+    """As one graph with its backward pass; inductor, which makes kernels of it, is left out."""
     torch.manual_seed(0)
     torch._dynamo.reset()
     block = entry.build({"dim": 16, "num_heads": 2, "drop_path": 0.0}, {}).eval()

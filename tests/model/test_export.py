@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,8 +10,6 @@ import torch
 
 import blocks
 
-# A graph is traced for sides of more than one token, window or key.
-LEAST = {"sra": 4, "window": 8}
 ENTRIES = [
     *(pytest.param(entry, {}, id=entry.name) for entry in blocks.entries("mixer", "block")),
     pytest.param(blocks.get("window", "mixer"), {"shift": True}, id="window, shifted"),
@@ -24,12 +23,12 @@ def image(batch: int, height: int, width: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(("entry", "arguments"), ENTRIES)
-def test_any_batch_height_and_width(entry: blocks.Entry, arguments: dict[str, Any]) -> None:
+def test_any_batch_height_and_width(
+    entry: blocks.Entry, arguments: dict[str, Any], free_sizes: Callable[[str], dict[int, Any]]
+) -> None:
     torch.manual_seed(0)
     block = entry.build({"dim": 16, "num_heads": 2, "drop_path": 0.0}, arguments).eval()
-    least = LEAST.get(entry.name, 2)
-    free = {0: torch.export.Dim("batch", min=2, max=64)}
-    free |= {axis: torch.export.Dim(name, min=least, max=64) for axis, name in ((2, "height"), (3, "width"))}
+    free = free_sizes(entry.name)
     program = torch.export.export(block, (image(2, 16, 24),), dynamic_shapes=(free,))
     for size in (3, 9, 20), (2, 28, 8):
         other = image(*size)

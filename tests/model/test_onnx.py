@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 
@@ -10,7 +13,6 @@ import blocks
 pytest.importorskip("onnxscript")
 pytest.importorskip("onnxruntime")
 
-LEAST = {"sra": 4, "window": 8}
 # Those written otherwise for a graph, or once wrong in one, and an ordinary one; the rest takes long.
 ALWAYS = {"agent", "gfnet", "key_only", "softmax", "ss2d", "window"}
 ENTRIES = [
@@ -21,14 +23,17 @@ ENTRIES = [
 
 @pytest.mark.filterwarnings("ignore")  # the exporter's own, of the libraries that it is made of
 @pytest.mark.parametrize("entry", ENTRIES)
-def test_same_outputs_in_another_runtime(entry: blocks.Entry) -> None:
+def test_same_outputs_in_another_runtime(
+    entry: blocks.Entry, free_sizes: Callable[[str], dict[int, Any]]
+) -> None:
     torch.manual_seed(0)
     block = entry.build({"dim": 16, "num_heads": 2, "drop_path": 0.0}, {}).eval()
-    least = LEAST.get(entry.name, 2)
-    free = {0: torch.export.Dim("batch", min=2, max=64)}
-    free |= {axis: torch.export.Dim(name, min=least, max=64) for axis, name in ((2, "height"), (3, "width"))}
     program = torch.onnx.export(
-        block, (torch.randn(2, 16, 16, 24),), dynamo=True, dynamic_shapes=(free,), verbose=False
+        block,
+        (torch.randn(2, 16, 16, 24),),
+        dynamo=True,
+        dynamic_shapes=(free_sizes(entry.name),),
+        verbose=False,
     )
     assert program is not None
     for size in (3, 9, 20), (2, 28, 8):
