@@ -113,6 +113,7 @@ class Entry:
         return (inspect.getdoc(self.cls) or "").partition("\n")[0]
 
     @property
+    @cache  # noqa: B019 (the register keeps every entry)
     def supplied(self) -> tuple[str, ...]:
         """Names of the positional parameters, which the model supplies."""
         return tuple(
@@ -120,6 +121,7 @@ class Entry:
         )
 
     @property
+    @cache  # noqa: B019 (the register keeps every entry)
     def arguments(self) -> dict[str, Argument]:
         """The keyword-only parameters, which the layout language may set."""
         hints = typing.get_type_hints(self.cls.__init__, include_extras=True)

@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablate.report.evidence import evidence
+from ablate.report.evidence import judged
 from ablate.report.results import Results
 from ablate.report.tables.expectations import gap_text
 from ablate.run.facts import ClaimsFact
 from ablate.run.ledger import FILE, Ledger
 from ablate.study.expect import parse_expectation
-from ablate.study.expect_judge import judge
 from ablate.study.expect_quantities import known_quantities
 
 _NOT_TESTED = "not tested"
@@ -63,9 +62,7 @@ def claims_of(folders: Iterable[Path]) -> list[Claim]:
 
 def _test(results: Results, line: str) -> ClaimTest:
     expectation = parse_expectation(line, known_quantities())
-    judgement = judge(
-        expectation, lambda term: evidence(results, term.quantity, term.layout, term.resolution)
-    )
+    judgement = judged(results, expectation)
     return ClaimTest(line, judgement.status, gap_text(expectation, judgement), results.study)
 
 

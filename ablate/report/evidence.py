@@ -11,21 +11,27 @@ from ablate.quantities import Quantity
 from ablate.report.repeats import without_seed
 from ablate.report.results import Results
 from ablate.run.ledger import AnyRecord
-from ablate.study.expect_judge import Evidence, Interval
+from ablate.study.expect_judge import Evidence, Interval, Judgement, judge
+from ablate.study.expectation import Expectation, Term
 
 
-def evidence(
-    results: Results, wanted: Quantity | str, layout: str, resolution: int | None = None
-) -> Evidence | None:
-    """The stored value or values; None where nothing is done.
+def judged(results: Results, expectation: Expectation) -> Judgement:
+    """What became of an expectation."""
+    return judge(expectation, lambda term: _of_term(results, quantity(term.quantity), term))
 
-    At `resolution` in pixels, else at the study's own where it was measured, else at the nearest to it; of
-    several other conditions (mode, batch, recipe) the first that was planned for it. Latencies come by
-    process with the drift between rounds taken out: the baseline's of that process, times the ratio to it.
+
+def evidence(results: Results, wanted: Quantity, layout: str) -> Evidence | None:
+    """The stored value or values of a layout; None where nothing is done.
+
+    At the study's own resolution where it was measured, else at the nearest to it; of several other
+    conditions (mode, batch, recipe) the first that was planned for it. Latencies come by process with the
+    drift between rounds taken out: the baseline's of that process, times the ratio to it.
     """
-    if isinstance(wanted, str):
-        wanted = quantity(wanted)
-    records = _records(results, wanted, layout, resolution)
+    return _of_term(results, wanted, Term(wanted.name, layout))
+
+
+def _of_term(results: Results, wanted: Quantity, term: Term) -> Evidence | None:
+    records = _records(results, wanted, term)
     if wanted.repeats:
         values = {int(record.at("seed") or 0): wanted.value(record.values) for record in records}
         known: dict[Hashable, float] = {
@@ -57,18 +63,22 @@ def samples(results: Results, wanted: Quantity, layouts: tuple[str, ...]) -> dic
     return {name: dict(values) for name, values in known.items() if isinstance(values, Mapping)}
 
 
-def _records(results: Results, wanted: Quantity, layout: str, resolution: int | None) -> list[AnyRecord]:
+def _records(results: Results, wanted: Quantity, term: Term) -> list[AnyRecord]:
     """The finished cells of the condition that is meant; several only where they differ by their seed."""
     kind = wanted.kind
-    side = resolution
+    side = term.resolution
     if side is None and not wanted.repeats:
         measured = results.resolutions(kind)
         side = results.reference if results.reference in measured else results.nearest(kind)
-    planned = results.planned(kind, layout=layout, resolution=side)
+    planned = [
+        cell
+        for cell in results.planned(kind, layout=term.layout, resolution=side)
+        if term.is_on(str(cell.at("dataset")))
+    ]
     if not planned:
         return []
     meant = without_seed(planned[0])
-    return [record for record in results.done(kind, layout=layout) if without_seed(record) == meant]
+    return [record for record in results.done(kind, layout=term.layout) if without_seed(record) == meant]
 
 
 def _latencies(results: Results, record: AnyRecord, values: ThroughputValues) -> tuple[float, ...]:

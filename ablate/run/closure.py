@@ -26,6 +26,7 @@ _ROOTS = {
     "blocks": Path(blocks.__file__).resolve().parent,
 }
 _EXPORTING = ("torch.compiler.is_exporting()", "torch.onnx.is_in_onnx_export()")
+_REMEMBERED = ["property", "cache"]
 _LIBRARIES = tuple(
     Path(path).resolve()
     for name in ("stdlib", "platstdlib", "purelib", "platlib")
@@ -39,7 +40,8 @@ def code_hash(*names: str) -> str:
 
     A name may end in `:attribute`. Comments, layout and docstrings do not change the hash, and neither does
     what runs only while a graph is exported, under a test of `torch.compiler.is_exporting()` or
-    `torch.onnx.is_in_onnx_export()`: no cell runs it.
+    `torch.onnx.is_in_onnx_export()`: no cell runs it. A property that is remembered (`@property` over
+    `@cache`) counts as one that is not: it has the same value.
     """
     text = "\n".join(f"{file} {hashed}" for file, hashed in code_files(*names))
     return hashlib.sha256(text.encode()).hexdigest()[:24]
@@ -52,9 +54,9 @@ def code_files(*names: str) -> list[tuple[str, str]]:
 
 @cache
 def _measured(file: Path) -> str:
-    """A file's text without what runs only while a graph is exported."""
+    """A file's text without what runs only while a graph is exported, and without what is only remembered."""
     text = file.read_text(encoding="utf-8")
-    if not any(condition in text for condition in _EXPORTING):
+    if not any(word in text for word in (*_EXPORTING, "@cache")):
         return text
     tree = _Measured().visit(ast.parse(text))
     for node in ast.walk(tree):
@@ -64,7 +66,14 @@ def _measured(file: Path) -> str:
 
 
 class _Measured(ast.NodeTransformer):
-    """Puts what is run otherwise in the place of what runs only while a graph is exported."""
+    """Puts what is run otherwise in the place of what runs only while a graph is exported, and plain
+    properties in the place of remembered ones."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        self.generic_visit(node)
+        if [ast.unparse(decorator) for decorator in node.decorator_list] == _REMEMBERED:
+            del node.decorator_list[1]
+        return node
 
     def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
         self.generic_visit(node)

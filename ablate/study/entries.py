@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ablate.errors import Mistake, did_you_mean
+from ablate.errors import LayoutError, Mistake, did_you_mean
 from ablate.layout.layout import Layout, find_mistakes
 from ablate.layout.network import Network
 from ablate.layout.settings import LayoutSettings, plain_mistakes
@@ -55,10 +55,10 @@ class Entries:
             self.mistakes += wrong
             if not wrong:
                 self._entry(entry, value, lists)
-        for one in self._written.values():
-            layout = self._layout(one)
+        for written in self._written.values():
+            layout = self._layout(written)
             if layout is not None:
-                self.layouts[one.name] = layout
+                self.layouts[written.name] = layout
         used = names_in(layouts)
         for name in lists:
             if name not in used:
@@ -97,58 +97,61 @@ class Entries:
             self.mistakes.append(Mistake(message, ("layouts", entry), at_key=True))
             return
         expanded = expand(entry, value, lists)
-        for one in expanded:
-            if one.name in self.names:
-                self.mistakes.append(self._same_name(one, self.names[one.name], value, lists))
+        for written in expanded:
+            if written.name in self.names:
+                self.mistakes.append(self._same_name(written, self.names[written.name], value, lists))
                 return
-            if not one.name.strip() or not one.name.isprintable():
+            if not written.name.strip() or not written.name.isprintable():
                 self.mistakes.append(
                     Mistake("a layout's name is one line of text", ("layouts", entry), at_key=True)
                 )
                 return
-            self.names[one.name] = entry
-        self._written |= {one.name: one for one in expanded}
+            self.names[written.name] = entry
+        self._written |= {written.name: written for written in expanded}
 
     @staticmethod
-    def _same_name(one: Expanded, first: str, value: Any, lists: dict[str, list[Any]]) -> Mistake:
-        missing = sorted((names_in(value) - names_in(one.entry)) & set(lists))
+    def _same_name(written: Expanded, first: str, value: Any, lists: dict[str, list[Any]]) -> Mistake:
+        missing = sorted((names_in(value) - names_in(written.entry)) & set(lists))
         hint = f"; write {' and '.join('$' + name for name in missing)} in the name" if missing else ""
-        other = "" if first == one.entry else f", as {first!r} has"
+        other = "" if first == written.entry else f", as {first!r} has"
         return Mistake(
-            f"two layouts have the name {one.name!r}{other}{hint}", ("layouts", one.entry), at_key=True
+            f"two layouts have the name {written.name!r}{other}{hint}",
+            ("layouts", written.entry),
+            at_key=True,
         )
 
-    def _layout(self, one: Expanded) -> Network | None:
-        own, owners = self._with_base(one)
+    def _layout(self, written: Expanded) -> Network | None:
+        own, owners = self._with_base(written)
         if own is None:
             return None
         try:
             LayoutSettings.model_validate(own)
         except ValidationError as error:
             mistakes = plain_mistakes(error)
-            self._keep(mistakes, one, owners)
+            self._keep(mistakes, written, owners)
             # the settings that are well formed are still looked at
             own = {key: own[key] for key in own if key not in {m.path[0] for m in mistakes if m.path}}
             if "layout" in own or "stages" in own:
-                self._keep(self._resolved(own)[1], one, owners)
+                self._keep(find_mistakes(self._settings(own), check=self.check), written, owners)
             return None
-        settings, mistakes = self._resolved(own)
-        self._keep(mistakes, one, owners)
-        if mistakes:
+        settings = self._settings(own)
+        try:
+            layout = Layout.from_settings(settings, written.name, check=self.check)
+        except LayoutError:  # asked again for the paths of its mistakes
+            self._keep(find_mistakes(settings, check=self.check), written, owners)
             return None
-        layout = Layout.from_settings(settings, one.name, check=False)
         self.warnings += [
-            Mistake(f"{one.name}: {warning}", ("layouts", one.entry)) for warning in layout.warnings
+            Mistake(f"{written.name}: {warning}", ("layouts", written.entry)) for warning in layout.warnings
         ]
         return layout
 
-    def _with_base(self, one: Expanded) -> tuple[dict[str, Any] | None, dict[str, Expanded]]:
+    def _with_base(self, written: Expanded) -> tuple[dict[str, Any] | None, dict[str, Expanded]]:
         """The settings of an entry and of those that it is based on, and which entry each comes from; no
         settings where a base is wrong."""
-        line = [one]
+        line = [written]
         while (base := _own(line[-1]).get("base")) is not None:
-            known = [name for name in self._written if name != one.name]
             if not isinstance(base, str) or base not in self._written:
+                known = [name for name in self._written if name != written.name]
                 message = f"unknown layout {base!r}{did_you_mean(str(base), known)}"
             elif self._written[base] in line:
                 message = f"a layout cannot be its own base: {' -> '.join([e.name for e in line] + [base])}"
@@ -157,8 +160,8 @@ class Entries:
             else:
                 line.append(self._written[base])
                 continue
-            if line[-1] is one or base == one.name:  # further up it is that entry's mistake
-                path, _ = one.origin(("base",), None)
+            if line[-1] is written or base == written.name:  # further up it is that entry's mistake
+                path, _ = written.origin(("base",), None)
                 self.mistakes.append(Mistake(message, path))
             return None, {}
         settings: dict[str, Any] = {}
@@ -175,7 +178,7 @@ class Entries:
             owners |= dict.fromkeys(given, entry)
         return settings, owners
 
-    def _resolved(self, own: dict[str, Any]) -> tuple[LayoutSettings, list[Mistake]]:
+    def _settings(self, own: dict[str, Any]) -> LayoutSettings:
         inherited = {} if is_timm(own.get("layout")) else dict(self.defaults)
         if "stages" in own:
             inherited.pop("depths", None)
@@ -184,15 +187,14 @@ class Entries:
         both = {name: self.define[name] for name in self.define if name in used} | define
         if both and not is_timm(own.get("layout")):
             own = {**own, "define": both}
-        settings = LayoutSettings.model_validate({**inherited, **own})
-        return settings, find_mistakes(settings, check=self.check)
+        return LayoutSettings.model_validate({**inherited, **own})
 
-    def _keep(self, mistakes: list[Mistake], one: Expanded, owners: dict[str, Expanded]) -> None:
+    def _keep(self, mistakes: list[Mistake], written: Expanded, owners: dict[str, Expanded]) -> None:
         """Note mistakes with their paths in the file."""
         for mistake in mistakes:
             key = mistake.path[0] if mistake.path else None
             path, offset = mistake.path, mistake.offset
-            owner = owners.get(str(key), one)
+            owner = owners.get(str(key), written)
             if key == "define" and path[1:2] and path[1] not in (_own(owner).get("define") or {}):
                 path = tuple(path)  # the file's own
             elif key is not None and key not in owners:
@@ -216,9 +218,9 @@ _EXCLUDES = {
 """What an entry takes from its base no more when it says the first."""
 
 
-def _own(one: Expanded) -> dict[str, Any]:
+def _own(written: Expanded) -> dict[str, Any]:
     """The settings that an entry says itself."""
-    return {"layout": one.value} if isinstance(one.value, str) else dict(one.value)
+    return {"layout": written.value} if isinstance(written.value, str) else dict(written.value)
 
 
 def _used(define: dict[str, str], texts: list[Any]) -> set[str]:

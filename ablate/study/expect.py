@@ -3,16 +3,18 @@
     line     = side ( ">" | "<" | ">=" | "<=" ) side [ "by" amount ]
              | side "=" side "within" amount ;
     side     = [ NUMBER "*" ] quantity | amount ;
-    quantity = NAME "of" LAYOUT [ "at" INT [ "px" ] ] ;
+    quantity = NAME "of" LAYOUT [ "on" DATASET ] [ "at" INT [ "px" ] ] ;
     amount   = NUMBER [ UNIT ] ;
 
     accuracy of hybrid > accuracy of hybrid/no-attention by 0.5
     latency of hybrid at 448 < 1.2 * latency of hybrid/no-attention at 448
     params of hybrid <= 3.4M
     accuracy of hybrid = accuracy of graft within 0.5 points
+    task_accuracy of hybrid on reach > task_accuracy of graft on reach
 
-A layout's name is written as it is, or in quotes where it has spaces. Which quantities there are, and their
-units, comes from outside: nothing here knows a measurement. `ablate.study.expect_judge` decides.
+A layout's name is written as it is, or in quotes where it has spaces; a data set's likewise, with its
+arguments or without. Which quantities there are, and their units, comes from outside: nothing here knows a
+measurement. `ablate.study.expect_judge` decides.
 """
 
 from __future__ import annotations
@@ -169,7 +171,8 @@ class _Parser:
         self.next()
         if not self.word("of"):
             raise self.expected(f"'of' after {name.text!r}")
-        return Term(name.text, self.layout(), self.resolution(), factor)
+        layout, dataset, resolution = self.layout(), self.dataset(), self.resolution()
+        return Term(name.text, layout, resolution, factor, dataset)
 
     def layout(self) -> str:
         """A layout's name: in quotes, or up to the next space, whatever it is made of."""
@@ -190,6 +193,15 @@ class _Parser:
             raise ExpectationError(f"unknown layout {plain!r}{hint}", start)
         self.tokens[self.position :] = _tokens(self.text, end)
         return plain
+
+    def dataset(self) -> str | None:
+        if not self.word("on"):
+            return None
+        name = self.token
+        if name.kind not in ("word", "quoted"):
+            raise self.expected("a data set's name")
+        self.next()
+        return name.text.strip("'\"") if name.kind == "quoted" else name.text
 
     def resolution(self) -> int | None:
         if not self.word("at"):

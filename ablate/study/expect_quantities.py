@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from ablate.errors import Mistake
+from ablate.errors import Mistake, did_you_mean
 from ablate.layout.settings import Model
 from ablate.measurements.register import measurement, quantities, quantity
 from ablate.quantities import Quantity
@@ -30,8 +30,9 @@ def read_expectations(
     """The value of `expect:`, and its mistakes with their paths below it.
 
     `layouts` are the names that a line may speak of, `settings` the measurements that are made, by name; None
-    where these are not known. A line about what no measurement makes, or at another resolution than those
-    measured, could never be judged: it is a mistake.
+    where these are not known. A line about what no measurement makes, or at another resolution or on another
+    data set than those measured, could never be judged: it is a mistake, as is one that may mean several data
+    sets.
     """
     parsed, mistakes = expectation_mistakes(lines, known_quantities(), layouts)
     if settings is None or mistakes:
@@ -50,10 +51,17 @@ def _unmeasured(term: Term, settings: Mapping[str, Model]) -> str:
     if wanted.kind not in settings:
         title = measurement(wanted.kind).title
         return f"the study does not measure {term.quantity!r}: add `{wanted.kind}` ({title}) to `measure`"
-    at = getattr(settings[wanted.kind], "resolutions", ())
-    if term.resolution is None or not at or term.resolution in at:
-        return ""
-    measured = ", ".join(map(str, at))
-    return (
-        f"{term.quantity!r} is not measured at {term.resolution} px; {wanted.kind} is measured at {measured}"
-    )
+    asked = settings[wanted.kind]
+    at = getattr(asked, "resolutions", ())
+    if term.resolution is not None and at and term.resolution not in at:
+        known = ", ".join(map(str, at))
+        return (
+            f"{term.quantity!r} is not measured at {term.resolution} px; {wanted.kind} is measured at {known}"
+        )
+    sets = getattr(asked, "tasks", None) or [name for name in [getattr(asked, "dataset", None)] if name]
+    on = [dataset for dataset in sets if term.is_on(dataset)]
+    if term.dataset is not None and not on:
+        return f"{term.quantity!r} is not measured on {term.dataset!r}{did_you_mean(term.dataset, sets)}"
+    if len(on) > 1:
+        return f"{term.quantity!r} is measured on {', '.join(on)}; say on which"
+    return ""

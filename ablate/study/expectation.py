@@ -26,19 +26,25 @@ UNITS: Mapping[Unit, Mapping[str, float]] = {
 
 @dataclass(frozen=True)
 class Term:
-    """`factor` times a quantity of a layout, at a resolution in pixels or at the study's own (None)."""
+    """`factor` times a quantity of a layout, at a resolution in pixels or at the study's own (None), on a
+    data set or task where the study has several."""
 
     quantity: str
     layout: str
     resolution: int | None = None
     factor: float = 1.0
+    dataset: str | None = None
+
+    def is_on(self, dataset: str) -> bool:
+        """Whether a data set is the one that is meant: as it is written, or by its name without arguments."""
+        return self.dataset in (None, dataset, re.split(r"[(:]", dataset, maxsplit=1)[0])
 
     def __str__(self) -> str:
         name = self.layout if re.fullmatch(r"[^\s<>=*'\"]\S*", self.layout) else f"'{self.layout}'"
         factor = "" if self.factor == 1 else f"{self.factor!r} * "
-        return f"{factor}{self.quantity} of {name}" + (
-            "" if self.resolution is None else f" at {self.resolution}"
-        )
+        dataset = "" if self.dataset is None else f" on '{self.dataset}'"
+        resolution = "" if self.resolution is None else f" at {self.resolution}"
+        return f"{factor}{self.quantity} of {name}{dataset}{resolution}"
 
 
 @dataclass(frozen=True)

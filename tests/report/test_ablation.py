@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from ablate.measurements.register import quantity
 from ablate.report import style
 from ablate.report.drawing import Drawn
 from ablate.report.effects import all_effects, quantities_of
@@ -88,7 +89,7 @@ def test_the_csv_has_the_promised_columns_and_paired_t_tests(study: Callable[...
     raw = csv_of(results)
     assert tuple(raw.columns[: len(COLUMNS)]) == COLUMNS
     row = raw[(raw["quantity"] == "accuracy") & (raw["change"] == "x")].iloc[0]
-    ours, base = (evidence(results, "accuracy", name) for name in ("b/x", "b"))
+    ours, base = (evidence(results, quantity("accuracy"), name) for name in ("b/x", "b"))
     assert isinstance(ours, dict)
     assert isinstance(base, dict)
     test = stats.ttest_rel(list(ours.values()), list(base.values()))
@@ -143,7 +144,7 @@ def test_the_ladder_names_its_order_and_adds_up(study: Callable[..., Results]) -
     assert table is not None
     assert any("in the order x, y, z" in note for note in table.notes)
     accuracy = table.raw[table.raw["quantity"] == "accuracy"]
-    first, last = (evidence(results, "accuracy", name) for name in ("b", "b/x+y+z"))
+    first, last = (evidence(results, quantity("accuracy"), name) for name in ("b", "b/x+y+z"))
     assert isinstance(first, dict)
     assert isinstance(last, dict)
     whole = np.mean(list(last.values())) - np.mean(list(first.values()))

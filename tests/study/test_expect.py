@@ -43,6 +43,9 @@ def test_lines_of_the_language():
     assert parse("accuracy of hybrid > accuracy of 3x3 by 0.5 points").margin == 0.5
     assert parse("accuracy of hybrid = accuracy of 3x3 within 0.5").margin == 0.5
     assert parse("test_loss of hybrid>=1e-3").right == Amount(1e-3)
+    on = parse("accuracy of hybrid on reach at 64 > accuracy of 3x3 on 'reach(size=16)'")
+    assert on.left == Term("accuracy", "hybrid", 64, dataset="reach")
+    assert on.right == Term("accuracy", "3x3", dataset="reach(size=16)")
     assert parse("accuracy of anything-else > 3", None).left == Term("accuracy", "anything-else")
 
 
@@ -57,6 +60,7 @@ WRONG = {
     "params of hybrid < 3.4Q": (22, "unknown unit 'Q' of count"),
     "accuracy of hybrid > latency of hybrid": (0, "accuracy (percent) and latency (ms) cannot be compared"),
     "3 > 4": (0, "the line speaks of no layout"),
+    "accuracy of hybrid on > 3": (22, "expected a data set's name, got '>'"),
     "accuracy of hybrid at big > 3": (22, "expected a resolution in pixels, got 'big'"),
     "accuracy of hybrid at 0 > 3": (22, "expected a resolution in pixels"),
     "accuracy of hybrid > 3 by": (25, "expected an amount after 'by', got the end"),
@@ -105,6 +109,7 @@ def expectations(draw: st.DrawFn) -> Expectation:
         st.one_of(name.filter(lambda text: not {"'", '"'} & set(text)), spaced),
         st.none() | st.integers(1, 65536),
         st.just(1.0) | positive,
+        st.none() | st.from_regex(r"[a-z]+(\([a-z]+=[0-9]\))?", fullmatch=True),
     )
     amount = st.builds(Amount, st.floats(-1e12, 1e12))
     sides = [draw(term), draw(st.one_of(term, amount))]
@@ -115,12 +120,27 @@ def expectations(draw: st.DrawFn) -> Expectation:
     return Expectation(sides[0], relation, sides[1], margin, QUANTITIES[quantity])
 
 
+@pytest.mark.parametrize(
+    ("written", "meant", "same"),
+    [
+        ("reach(size=16)", "reach", True),
+        ("reach(size=16)", "reach(size=16)", True),
+        ("reach(size=16)", "reach(size=8)", False),
+        ("reach(size=16)", "rea", False),
+        ("cutouts:shapes", "cutouts", True),
+        ("reach", None, True),
+    ],
+)
+def test_a_data_set_is_meant_by_its_name_or_as_it_is_written(written: str, meant: str | None, same: bool):
+    assert Term("accuracy", "hybrid", dataset=meant).is_on(written) == same
+
+
 @given(expectations())
 def test_what_is_printed_parses_to_the_same(expectation: Expectation):
     assert parse(str(expectation), None) == expectation
 
 
-WORDS = ["accuracy", "of", "hybrid", "at", "3", ">", "<", "=", "by", "within", "*", "1e3", "'", '"']
+WORDS = ["accuracy", "of", "hybrid", "on", "at", "3", ">", "<", "=", "by", "within", "*", "1e3", "'", '"']
 
 
 @given(st.text() | st.lists(st.sampled_from(WORDS)).map(" ".join))

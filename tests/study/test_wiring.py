@@ -49,6 +49,24 @@ def test_a_study_without_them_has_none() -> None:
     assert (study.ablations, study.expectations) == ((), ())
 
 
+@pytest.mark.parametrize(
+    ("on", "message"),
+    [
+        ("", "'task_accuracy' is measured on reach(size=16), count; say on which"),
+        (" on flag", "'task_accuracy' is not measured on 'flag'; known: reach(size=16), count"),
+        (" on reach", ""),
+    ],
+)
+def test_a_line_names_the_task_where_there_are_several(on: str, message: str) -> None:
+    text = STUDY.replace("macs of hybrid at 16 < 1M", f"task_accuracy of hybrid{on} > 50").replace(
+        "measure: {", 'measure: {diagnostics: {tasks: ["reach(size=16)", count], images: 64}, '
+    )
+    if message:
+        assert f"study.yaml:12:5: {message}" in problems(text)
+    else:
+        assert parse_study(text).expectations[1].terms[0].dataset == "reach"
+
+
 def test_a_mistake_in_the_base_stands_alone() -> None:
     text = problems(STUDY.replace("base: hybrid", "base: hybrd"))
     assert text.startswith("study.yaml:5:9: unknown layout 'hybrd'; did you mean 'hybrid'?")

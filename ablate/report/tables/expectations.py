@@ -7,14 +7,14 @@ import math
 import pandas as pd
 
 from ablate.measurements.register import quantity
-from ablate.report.evidence import evidence
+from ablate.report.evidence import judged
 from ablate.report.numbers import significant
 from ablate.report.register import table
 from ablate.report.results import Results
 from ablate.report.table import Cell, Column, Table, Tone
 from ablate.run.facts import ExpectationFact, Predicted
 from ablate.study.expect import ExpectationError, parse_expectation
-from ablate.study.expect_judge import Judgement, judge
+from ablate.study.expect_judge import Judgement
 from ablate.study.expect_quantities import known_quantities
 from ablate.study.expectation import Expectation, Term
 
@@ -35,10 +35,7 @@ def expectation_table(results: Results) -> Table | None:
             judgement = Judgement("not resolved", math.nan, math.nan, math.nan, False, 0, str(error))
             text = "–"
         else:
-            judgement = judge(
-                expectation,
-                lambda term: evidence(results, term.quantity, term.layout, term.resolution),
-            )
+            judgement = judged(results, expectation)
             text = gap_text(expectation, judgement)
         said = _said(line)
         tone: Tone = {"held": "", "failed": "failed"}.get(judgement.status, "tie")  # type: ignore[assignment]
