@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from ablate.run.facts import TrialRecord
     from ablate.run.history import Failures
     from ablate.run.records import Cell
     from ablate.study.study import Study
@@ -77,6 +78,13 @@ def print_status(cells: Sequence[Cell], statuses: Mapping[str, str]) -> None:
     print_table(
         "", ["cells", *states], [[kind, *(counts[kind, state] for state in states)] for kind in kinds]
     )
+
+
+def print_trials(trials: Sequence[TrialRecord], wanted: int) -> None:
+    """How many of a search's trials are settled, and how."""
+    counts = Counter(trial.status for trial in trials)
+    how = ", ".join(f"{count} {status}" for status, count in counts.items())
+    console.print(f"search: {len(trials)} of {wanted} trials" + (f" ({how})" if how else ""), highlight=False)
 
 
 _SHOWN = 10  # reasons and cells that are listed before the rest is counted

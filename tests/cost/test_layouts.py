@@ -45,7 +45,7 @@ def layouts(draw: st.DrawFn) -> Layout:
 SIZES = st.tuples(st.integers(1, 5), st.integers(1, 5)).map(lambda size: (8 * size[0] + 3, 8 * size[1]))
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(layout=layouts(), size=SIZES)
 def test_the_sum_of_the_parts_is_the_count_of_the_whole(layout: Layout, size: tuple[int, int]) -> None:
     """The whole runs with real data on the CPU, which at this size is faster than `meta`."""

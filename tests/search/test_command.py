@@ -65,6 +65,11 @@ def test_a_search_from_the_command_line(tmp_path: Path) -> None:
     again = run(app, ["search", str(file), "--out", str(out)])
     assert again.exit_code == 0, again.output
     assert rows(out) == before
+    state = run(app, ["status", str(file), "--out", str(out)]).output
+    known = json.loads(run(app, ["status", str(file), "--out", str(out), "--json"]).output)
+    settled = sum(known["trials"].values())
+    assert settled == load_study(file).search.trials
+    assert f"search: {settled} of {settled} trials ({known['trials']['done']} done" in state
     # the search has chosen by validation images; the best layouts are still to be tested
     counts = json.loads(run(app, ["status", str(out / "best.yaml"), "--out", str(out), "--json"]).output)
     assert (counts["done"], counts["missing"]) == (0, len(best.layouts))
