@@ -13,7 +13,7 @@ import blocks
 pytest.importorskip("onnxscript")
 pytest.importorskip("onnxruntime")
 
-# One that was once wrong in a graph, and one that is written otherwise for it; the rest takes long. Graph forms
+# One that was once wrong in a graph, and one that is written otherwise for it; the rest takes long. Such forms
 # are compared with their blocks in tests/blocks/test_graph_forms.py.
 ALWAYS = {"key_only", "window"}
 ENTRIES = [
