@@ -13,8 +13,8 @@ import blocks
 pytest.importorskip("onnxscript")
 pytest.importorskip("onnxruntime")
 
-# One that was once wrong in a graph, and one that is written otherwise for it; the rest takes long. Such forms
-# are compared with their blocks in tests/blocks/test_graph_forms.py.
+# One that was once wrong in a graph, and one that is written otherwise for it; the rest takes long.
+# Such forms are compared with their blocks in tests/blocks/test_graph_forms.py.
 ALWAYS = {"key_only", "window"}
 ENTRIES = [
     pytest.param(entry, id=entry.name, marks=() if entry.name in ALWAYS else pytest.mark.long)
