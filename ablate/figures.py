@@ -33,6 +33,8 @@ def over_resolution(
     from ablate.report.style import LINE, paper_style
 
     rows = _rows(frame, quantity)
+    if rows["resolution"].isna().all():
+        raise AblateError(f"{quantity} was not measured by resolution")
     _alone(rows, ("layout", "resolution"), quantity)
     entry = _entry(quantity)
     tables = rows.pivot(index="layout", columns="resolution", values="value") / entry.scale

@@ -55,14 +55,16 @@ def _measure() -> Iterator[str]:
         for name, field in entry.settings.model_fields.items():
             if field.exclude:
                 continue
-            default = "required" if field.is_required() else _default(field.get_default())
+            default = (
+                "required" if field.is_required() else _default(field.get_default(call_default_factory=True))
+            )
             yield f"| `{name}` | {_cell(default)} | {_cell(field.description or '')} |"
         yield ""
 
 
 def _default(value: Any) -> str:
     """A default as a study file would say it."""
-    if value is None or value == ():
+    if value in (None, (), {}):
         return "–"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"

@@ -21,10 +21,11 @@ PROVENANCE = ("device", "torch", "host", "git_commit", "created")
 def load_results(folder: str | Path) -> pd.DataFrame:
     """The results in a folder, such as `results/quickstart`, as one row a value.
 
-    Columns: `layout`, `measurement`, the entries of the conditions that tell cells apart, `quantity`, `value`
-    in `unit` with its 95 % interval `low` and `high` where one value has one, `seed`, `status` and `reason`
-    (a cell without values has one row, whose quantity is missing), and the provenance. Raises `AblateError`
-    when the folder has no results.
+    Columns: `layout`, `measurement`, `resolution` in pixels (missing where a condition has none), the other
+    entries of the conditions that tell cells apart, `quantity`, `value` in `unit` with its 95 % interval
+    `low` and `high` where one value has one, `seed`, `status` and `reason` (a cell without values has one
+    row, whose quantity is missing), and the provenance. Raises `AblateError` when
+    the folder has no results.
     """
     load_installed()
     with Ledger(Path(folder) / FILE, read_only=True) as ledger:
@@ -36,6 +37,7 @@ def tidy(results: Results) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for record in results.records:
         place: dict[str, Any] = {"layout": record.layout, "measurement": record.kind}
+        place["resolution"] = record.at("resolution")
         place |= {key: value for key, value in telling(results, record).items() if key != "seed"}
         place |= {"seed": record.at("seed"), "status": record.status, "reason": record.reason}
         place |= {name: getattr(record.provenance, name, None) for name in PROVENANCE}

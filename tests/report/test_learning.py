@@ -82,6 +82,17 @@ def test_figures_draw_on_given_axes_and_say_what_is_wrong(results: Results) -> N
         figures.over_resolution(frame, relative_to="alternate-sofmax")
     with pytest.raises(AblateError, match="did you mean 'macs'"):
         figures.draw("mcs", REFERENCE)
+    with pytest.raises(AblateError, match="accuracy was not measured by resolution"):
+        figures.over_resolution(frame.assign(resolution=None), "accuracy")
+
+
+def test_one_resolution_is_a_column_and_a_figure_too(
+    opened: Callable[..., Results], study_of: Callable[..., pd.DataFrame]
+) -> None:
+    frame = tidy(opened(study_of(("a", "b"), resolutions=(224,), seeds=2), study="s", baseline="a"))
+    assert set(frame.loc[frame["quantity"] == "macs", "resolution"]) == {224}
+    drawn = figures.over_resolution(frame)
+    assert [list(line.get_xdata(orig=False)) for line in drawn.lines[:2]] == [[224], [224]]
 
 
 def test_a_reports_own_figure_from_its_folder() -> None:
