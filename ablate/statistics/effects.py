@@ -8,8 +8,8 @@ where every seed is a block of its own, so that what a seed does to all layouts 
 then the difference that the change makes on average over the other changes, and `interaction_ij` is how
 much more the change i does where j is made than where it is not. Intervals and p values are those of
 ordinary least squares with the pooled residual: a change is taken to do the same under every seed, up to the
-scatter of single runs; where it does not, the intervals are too narrow. Terms that the runs cannot tell apart (aliases, as in a
-half design) are reported as one, under the first of their names.
+scatter of single runs; where it does not, the intervals are too narrow. Terms that the runs cannot tell apart
+(aliases, as in a half design) are reported as one, under the first of their names.
 
 Sources: Box, Hunter & Hunter, Statistics for Experimenters, chapters 5 and 6; the half difference of that
 book is half of the interaction here.
