@@ -14,7 +14,8 @@ from typing import Any
 
 from ablate.errors import AblateError
 from ablate.measurements.auto_seeds import AutoSeeds
-from ablate.measurements.register import quantity
+from ablate.measurements.register import measurement
+from ablate.quantities import Quantity
 from ablate.run.ledger import FILE, AnyRecord, Ledger
 from ablate.statistics.planning import (
     decidable,
@@ -23,10 +24,15 @@ from ablate.statistics.planning import (
     spread_from_one,
     spread_of_differences,
 )
+from ablate.study.measure import settings_of
 from ablate.study.study import Study
 
 DEFAULT_SD = 0.2
 """Points: one layout's spread over seeds on Fashion-MNIST after a short schedule, 0.12 to 0.20 there."""
+_DEFAULT_KIND = "accuracy"
+_BUDGETS = (
+    "epochs", "images", "core_seconds", "steps", "subset", "train_images", "schedule", "size", "freeze",
+)  # fmt: skip
 _WANTED = (0.5, 0.2)
 _ENOUGH = 4  # values, at the least, that a spread is taken from
 _MOST = 50.0  # points; what is found only where it is larger needs no study
@@ -43,18 +49,38 @@ class Spread:
 
 
 def decision_lines(study: Study, folder: Path) -> list[str]:
-    """What the study's seeds can decide, a line each; nothing for a study without accuracies to compare.
+    """What the study's seeds can decide, a line each; nothing for a study without scores to compare.
 
     `folder` is where the study's results go; ledgers in folders beside it are read too, and never written.
     """
-    accuracy = getattr(study.measure, "accuracy", None)
-    if accuracy is None or len(study.layouts) < 2:
+    if len(study.layouts) < 2:
         return []
-    spread = known_spread(study, folder)
+    scored = [
+        (score, settings)
+        for kind, settings in settings_of(study.measure).items()
+        if (score := _score(kind)) is not None and hasattr(settings, "dataset") and hasattr(settings, "seeds")
+    ]
+    lines = []
+    for score, settings in scored:
+        said = _lines(study, score, settings, folder)
+        lines += [f"{score.label}: {line}" for line in said] if len(scored) > 1 else said
+    return lines
+
+
+def _score(kind: str) -> Quantity | None:
+    """The quantity of a measurement that layouts are compared by over seeds, in percent."""
+    listed = (quantity for quantity in measurement(kind).quantities if quantity.repeats and quantity.listed)
+    return next((quantity for quantity in listed if quantity.stored == "%"), None)
+
+
+def _lines(study: Study, score: Quantity, settings: Any, folder: Path) -> list[str]:
+    spread = known_spread(score, settings, folder)
+    if spread is None:
+        return []
     comparisons = len(study.layouts) - 1
     margin = study.report.equivalent_within
     lines = [f"spread of paired differences: {spread.sd:.2g} points ({spread.source})"]
-    seeds = accuracy.seeds
+    seeds = settings.seeds
     wanted: tuple[float, ...] = _WANTED
     if isinstance(seeds, AutoSeeds):
         looks = ", ".join(map(str, seeds.looks.seeds))
@@ -91,38 +117,42 @@ def decision_lines(study: Study, folder: Path) -> list[str]:
     return lines
 
 
-def known_spread(study: Study, folder: Path) -> Spread:
-    """The spread on the study's data set, from ledgers at hand, else the default."""
-    accuracy = study.measure.accuracy
+def known_spread(score: Quantity, settings: Any, folder: Path) -> Spread | None:
+    """The spread of a score on a measurement's data set, from ledgers at hand: the study's own runs with the
+    same budget, else all with it, else all on the set; else the default, where there is one."""
+    own: Samples = {}
     same: Samples = {}
     other: Samples = {}
     used: dict[str, None] = {}
-    for name, record in _runs(folder, accuracy.dataset):
-        budgets = ("epochs", "images", "core_seconds", "subset")
-        alike = all(record.at(entry) == getattr(accuracy, entry) for entry in budgets)
+    budgets = [name for name in _BUDGETS if name in type(settings).model_fields]
+    for path, record in _runs(folder, score.kind, settings.dataset):
+        alike = all(record.at(entry) == getattr(settings, entry) for entry in budgets)
         place = "; ".join(f"{entry}={record.at(entry)}" for entry in (*budgets, "recipe", "resolution"))
-        value = quantity("accuracy").value(record.values)
-        if math.isfinite(value):
-            for group in (same, other) if alike else (other,):
-                group.setdefault(f"{name}/{place}/{record.layout}", {})[name, place, record.at("seed")] = (
-                    value
-                )
-            used[name] = None
-    for group, budget in ((same, "the same budget"), (other, "any budget")):
+        value = score.value(record.values)
+        if not math.isfinite(value):
+            continue
+        name = path.name
+        groups = [other, same, own] if path == folder else [other, same]
+        for group in groups if alike else [other]:
+            group.setdefault(f"{name}/{place}/{record.layout}", {})[name, place, record.at("seed")] = value
+        used[name] = None
+    for group, budget in ((own, "the same budget"), (same, "the same budget"), (other, "any budget")):
         sd = spread_of_differences(group) if sum(map(len, group.values())) >= _ENOUGH else None
         if sd:
             runs = sum(map(len, group.values()))
-            where = ", ".join(used)
-            return Spread(sd, f"{runs} runs on {accuracy.dataset} with {budget}, in {where}")
+            where = folder.name if group is own else ", ".join(used)
+            return Spread(sd, f"{runs} runs on {settings.dataset} with {budget}, in {where}")
+    if score.kind != _DEFAULT_KIND:
+        return None
     return Spread(
         spread_from_one(DEFAULT_SD),
         f"default: {DEFAULT_SD:g} points a layout, seeds taken to share nothing; no runs on "
-        f"{accuracy.dataset} are at hand",
+        f"{settings.dataset} are at hand",
     )
 
 
-def _runs(folder: Path, dataset: str) -> Iterator[tuple[str, AnyRecord]]:
-    """The finished accuracy cells on a data set, of the study's ledger and those beside it."""
+def _runs(folder: Path, kind: str, dataset: str) -> Iterator[tuple[Path, AnyRecord]]:
+    """The finished cells of a kind on a data set, of the study's ledger and those beside it."""
     for path in sorted({folder / FILE, *folder.parent.glob(f"*/{FILE}")}):
         if not path.is_file():
             continue
@@ -132,5 +162,5 @@ def _runs(folder: Path, dataset: str) -> Iterator[tuple[str, AnyRecord]]:
         except AblateError:  # another study's damaged ledger is no matter here
             continue
         for record in records:
-            if record.kind == "accuracy" and record.values is not None and record.at("dataset") == dataset:
-                yield path.parent.name, record
+            if record.kind == kind and record.values is not None and record.at("dataset") == dataset:
+                yield path.parent, record

@@ -106,20 +106,23 @@ def spread_of_differences(values: Mapping[str, Mapping[K, float]]) -> float | No
     The residual of value = layout + seed, by least squares, times the square root of 2. None when the seeds
     in common leave no degree of freedom.
     """
-    rows = [(name, seed, value) for name, sample in values.items() for seed, value in sample.items()]
-    if not rows:
+    samples = [sample for sample in values.values() if sample]
+    columns = {seed: column for column, seed in enumerate(dict.fromkeys(seed for s in samples for seed in s))}
+    y, matrix = [], []
+    for sample in samples:  # less its layout's mean: then a column a seed is left, however many layouts
+        known = np.array(list(sample.values()))
+        seeds = np.zeros((len(sample), len(columns)))
+        seeds[np.arange(len(sample)), [columns[seed] for seed in sample]] = 1
+        y.append(known - known.mean())
+        matrix.append(seeds - seeds.mean(0))
+    if not samples:
         return None
-    names = list(dict.fromkeys(name for name, *_ in rows))
-    seeds = list(dict.fromkeys(seed for _, seed, _ in rows))
-    matrix = np.array(
-        [[float(name == x) for x in names] + [float(seed == x) for x in seeds] for name, seed, _ in rows]
-    )
-    y = np.array([value for *_, value in rows])
-    solution, _, rank, _ = np.linalg.lstsq(matrix, y, rcond=None)
-    freedom = len(y) - int(rank)
+    right, left = np.concatenate(y), np.concatenate(matrix)
+    solution, _, rank, _ = np.linalg.lstsq(left, right, rcond=None)
+    freedom = len(right) - len(samples) - int(rank)
     if freedom < 1:
         return None
-    residual = y - matrix @ solution
+    residual = right - left @ solution
     return math.sqrt(2 * float(residual @ residual) / freedom)
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from ablate.errors import LayoutError
 from ablate.measurements.auto_seeds import AutoSeeds
-from ablate.run.decide import DEFAULT_SD, decision_lines, known_spread
+from ablate.measurements.register import quantity
+from ablate.run.decide import DEFAULT_SD, Spread, decision_lines, known_spread
 from ablate.run.execute import run_study
 from ablate.run.executors.base import Executor, Setup, Watch
 from ablate.run.facts import LooksFact, MatchFact
@@ -141,8 +142,14 @@ def fill(study: Study, path: Path, spread: float) -> None:
         other.set_plan(plan(study))
 
 
+def spread_of(study: Study, folder: Path) -> Spread:
+    spread = known_spread(quantity("accuracy"), study.measure.accuracy, folder)
+    assert spread is not None
+    return spread
+
+
 def test_without_runs_the_spread_is_a_named_default(tmp_path: Path) -> None:
-    spread = known_spread(study_of("5"), tmp_path / "mine")
+    spread = spread_of(study_of("5"), tmp_path / "mine")
     assert spread.sd == pytest.approx(DEFAULT_SD * 2**0.5)
     assert spread.source.startswith("default: 0.2 points")
 
@@ -151,11 +158,42 @@ def test_the_spread_comes_from_ledgers_beside_and_pairs_by_seed(tmp_path: Path) 
     fill(study_of("40"), tmp_path / "other", 0.3)
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "ledger.sqlite").write_text("no ledger")
-    spread = known_spread(study_of("5"), tmp_path / "mine")
+    spread = spread_of(study_of("5"), tmp_path / "mine")
     assert spread.sd == pytest.approx(0.3 * 2**0.5, rel=0.25)  # the seeds' own trend is not in it
     assert "120 runs on digits with the same budget, in other" in spread.source
     longer = STUDY.replace("epochs: 1", "epochs: 2").replace("SEEDS", "5")
-    assert "any budget" in known_spread(parse_study(longer), tmp_path / "mine").source
+    assert "any budget" in spread_of(parse_study(longer), tmp_path / "mine").source
+
+
+def test_the_study_s_own_runs_come_first(tmp_path: Path) -> None:
+    fill(study_of("40"), tmp_path / "other", 3)
+    fill(study_of("40"), tmp_path / "mine", 0.3)
+    spread = spread_of(study_of("5"), tmp_path / "mine")
+    assert spread.sd == pytest.approx(0.3 * 2**0.5, rel=0.25)
+    assert spread.source == "120 runs on digits with the same budget, in mine"
+
+
+NOTHING_ELSE = {
+    "train_loss": 1.0, "images_seen": 1, "steps": 1, "seconds": 1.0, "images_per_s": 1.0, "curve": [],
+    "schedule": {}, "test": "", "data": {}, "weights": "none",
+}  # fmt: skip
+
+
+def test_scores_of_dense_tasks_are_planned_from_runs_of_their_own(tmp_path: Path) -> None:
+    more = "measure:\n  segmentation: {dataset: 'cutouts:shapes', seeds: 5}\n"
+    study = parse_study(STUDY.replace("SEEDS", "5").replace("measure:\n", more))
+    assert not any("mIoU" in line for line in decision_lines(study, tmp_path / "mine"))  # no runs, no default
+    with Ledger(tmp_path / "mine" / "ledger.sqlite") as ledger:
+        for cell in plan(study):
+            if cell.kind == "segmentation":
+                miou = 50 + random.Random(f"{cell.layout}{cell.condition}").gauss(0, 2)
+                scores = {"miou": miou, "class_accuracy": miou, "pixel_accuracy": miou, "iou": {}}
+                ledger.add(cell, Outcome(values=NOTHING_ELSE | {"scores": scores}), Provenance())
+        ledger.set_plan(plan(study))
+    lines = decision_lines(study, tmp_path / "mine")
+    assert any(line.startswith("mIoU: spread of paired differences: ") for line in lines)
+    assert "15 runs on cutouts:shapes with the same budget, in mine" in " ".join(lines)
+    assert any(line.startswith("Top-1: 5 seeds (2 comparisons, Holm) resolve") for line in lines)
 
 
 def test_the_lines_say_what_the_planning_computes(tmp_path: Path) -> None:
