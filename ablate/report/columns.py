@@ -17,35 +17,35 @@ def chosen(table: Table, columns: Sequence[str], names: Mapping[str, str]) -> tu
     group that begins with the quantity's label: `latency` is the time and its ratio. The first column stays,
     and so does the CSV file, which has everything.
     """
-    places = [0]
+    kept = [0]
     troubles = []
     for word in columns:
-        known = _places(table.columns, word)
+        known = places(table.columns, word)
         if not known:
             troubles.append(_unknown(table.columns, word, "columns"))
-        places += [place for place in known if place not in places]
-    if not columns or len(places) == 1:
-        places = list(range(len(table.columns)))
+        kept += [place for place in known if place not in kept]
+    if not columns or len(kept) == 1:
+        kept = list(range(len(table.columns)))
     heads = list(table.columns)
     for word, name in names.items():
-        known = _places(table.columns, word)
+        known = places(table.columns, word)
         if not known:
             troubles.append(_unknown(table.columns, word, "names"))
         for place in known:
             single = len(known) == 1 or not heads[place].group
             heads[place] = replace(heads[place], header=name) if single else replace(heads[place], group=name)
-    rows = tuple(tuple(row[place] for place in places) for row in table.rows)
-    return replace(table, columns=tuple(heads[place] for place in places), rows=rows), troubles
+    rows = tuple(tuple(row[place] for place in kept) for row in table.rows)
+    return replace(table, columns=tuple(heads[place] for place in kept), rows=rows), troubles
 
 
-def _places(columns: Sequence[Column], word: str) -> list[int]:
+def places(columns: Sequence[Column], word: str) -> list[int]:
     """Where the columns are that a word means; the first column has no name."""
     said = word.casefold().replace("_", " ")
     labels = {
         text.casefold()
         for entry in quantities()
         if word in (entry.name, *entry.aliases)
-        for text in (entry.title, entry.label, entry.label.partition(",")[0])
+        for text in (entry.title, entry.label)
     }
     exact = [place for place, column in enumerate(columns) if place and said in _words(column)]
     titled = [place for place, column in enumerate(columns) if place and labels & _words(column)]

@@ -60,7 +60,8 @@ class Crossing:
 def crossings(results: Results) -> list[Crossing]:
     """All quantities in their order, each with all layouts but the baseline; empty without scaling cells."""
     growth = grown(results)
-    counted = [crossing for layout, _, values in growth for crossing in _counted(layout, values)]
+    base = str(results.baseline)
+    counted = [crossing for layout, _, values in growth for crossing in _counted(layout, base, values)]
     timed = _timed(results) if growth else []
     return sorted(
         counted + timed, key=lambda crossing: (FOLLOWED.index(crossing.quantity), crossing.condition)
@@ -79,13 +80,14 @@ def marks(known: Sequence[Crossing]) -> list[Crossing]:
     return [crossing for group in shown.values() for crossing in group[:_MARKED]]
 
 
-def _counted(layout: str, values: ScalingValues) -> list[Crossing]:
+def _counted(layout: str, baseline: str, values: ScalingValues) -> list[Crossing]:
+    """The names in the values are those at the time of the count: a layout that is renamed keeps its row."""
     there: dict[str, CountedCrossing] = {}
     back: dict[str, CountedCrossing] = {}
     for crossing in values.crossovers:
-        (there if crossing.a == layout else back)[crossing.quantity] = crossing
+        (there if crossing.b == values.baseline else back)[crossing.quantity] = crossing
     return [
-        _verdict(layout, values.baseline, name, there[name], back[name])
+        _verdict(layout, baseline, name, there[name], back[name])
         for name in dict.fromkeys(crossing.quantity for crossing in values.crossovers)
     ]
 

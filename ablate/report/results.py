@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from ablate.measurements.register import measurement
 from ablate.quantities import Quantity
+from ablate.report.renamed import with_present_names
 from ablate.run.facts import Fact, StudyFact
 from ablate.run.ledger import AnyRecord, Ledger
 from ablate.run.records import plain
@@ -26,12 +27,12 @@ class Results:
     """
 
     def __init__(self, records: Sequence[AnyRecord], study: StudyFact, facts: Iterable[Fact] = ()):
-        self.records = tuple(records)
         self.fact = study
         self.study = study.title
-        self.layouts: tuple[str, ...] = tuple(dict.fromkeys(record.layout for record in self.records))
+        self.layouts: tuple[str, ...] = tuple(dict.fromkeys(record.layout for record in records))
         known = study.baseline if study.baseline in self.layouts else None
         self.baseline = known or next(iter(self.layouts), None)
+        self.records = tuple(with_present_names(records, self.baseline))
         self.texts = {name: study.layouts.get(name, name) for name in self.layouts}
         self._facts = {type(fact): fact for fact in facts}
         self._by_kind: dict[str, list[AnyRecord]] = {}

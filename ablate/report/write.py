@@ -27,6 +27,7 @@ from ablate.report.results import Results
 from ablate.report.table import Table
 from ablate.run.facts import (
     AblationFact,
+    ClassesFact,
     ExpectationFact,
     LadderFact,
     LooksFact,
@@ -51,6 +52,7 @@ FACTS = (
     ExpectationFact,
     LooksFact,
     LadderFact,
+    ClassesFact,
 )
 
 
@@ -77,13 +79,14 @@ def write_results(results: Results, out: Path, troubles: Sequence[str] = ()) -> 
     notes = list(troubles)
     tables = []
     for entry in table_entries():
-        made = (
-            entry.make(results)
-            if results.records or entry.name.startswith("search") or entry.name == "main"
-            else None
-        )
-        if isinstance(made, Table):
-            tables.append(made)
+        if not (results.records or entry.name.startswith("search") or entry.name == "main"):
+            continue
+        try:
+            made = entry.make(results)
+        except Exception as error:  # what a user's text or table does costs that table alone
+            notes.append(f"The table {entry.name} could not be made: {type(error).__name__}: {error}")
+        else:
+            tables += [made] if isinstance(made, Table) else []
     if tables and tables[0].name == "main":
         tables[0], unknown = chosen(tables[0], results.fact.columns, results.fact.names)
         notes += unknown

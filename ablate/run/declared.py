@@ -1,13 +1,16 @@
-"""What a study declares before it measures: its ablations, and its predictions with their time."""
+"""What a study declares before it measures: its ablations, its classes, its predictions with their time."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from ablate.data.load import inspect
+from ablate.errors import AblateError
 from ablate.measurements.register import quantity
 from ablate.run.facts import (
     AblationFact,
     ClaimsFact,
+    ClassesFact,
     DesignRecord,
     DesignRow,
     ExpectationFact,
@@ -45,7 +48,21 @@ def declare(study: Study, ledger: Ledger) -> None:
     )
     if rungs or ledger.read(LadderFact) is not None:
         ledger.write(LadderFact(rungs))
+    classes = _classes(study)
+    if classes:
+        ledger.write(ClassesFact(classes))
     keep_predictions(study, ledger, datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def _classes(study: Study) -> tuple[str, ...]:
+    """The names of the classes that accuracy is measured on; none where the images are not here yet."""
+    accuracy = getattr(study.measure, "accuracy", None)
+    if accuracy is None:
+        return ()
+    try:
+        return inspect(accuracy.dataset, data_dir=accuracy.data_dir).class_names
+    except AblateError:
+        return ()
 
 
 def keep_predictions(study: Study, ledger: Ledger, now: str) -> None:

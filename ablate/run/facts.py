@@ -122,6 +122,15 @@ class MachineFact(Fact):
 
 
 @dataclass(frozen=True)
+class ClassesFact(Fact):
+    """What the classes of the images are called that accuracy is measured on."""
+
+    name: ClassVar[str] = "classes"
+
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class TrialRecord(Values):
     """One settled trial of a search; `metrics` are stored numbers by quantity."""
 

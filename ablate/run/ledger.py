@@ -148,7 +148,7 @@ class Ledger:
     def write(self, fact: Fact) -> None:
         """Keep a fact about the study as a whole, in the place of the earlier one of its kind."""
         with self._told(), self._connection:
-            values = (fact.name, json.dumps(fact.to_json()))
+            values = (fact.name, _written(fact.to_json()))
             self._connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", values)
 
     def read(self, fact: type[F]) -> F | None:
@@ -171,8 +171,8 @@ class Ledger:
             json.dumps(plain(cell.condition)),
             outcome.status,
             outcome.reason,
-            json.dumps(outcome.values or {}),
-            json.dumps(shown),
+            _written(outcome.values or {}),
+            _written(shown),
             outcome.seconds,
             datetime.now(UTC).isoformat(timespec="seconds"),
             json.dumps(cell.made_of) if cell.made_of else "",
@@ -274,3 +274,8 @@ def _known(model: Any, stored: Json) -> Json:
 
 def _said(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def _written(value: Any) -> str:
+    """Plain data as JSON; what cannot be written as UTF-8, such as half of a surrogate pair, as `?`."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode()

@@ -10,17 +10,18 @@ from typing import Any
 import pandas as pd
 
 from ablate.measurements.memory import MemoryValues
-from ablate.measurements.register import is_known, quantity
+from ablate.measurements.register import is_known, measurement, quantities, quantity
 from ablate.measurements.throughput import ThroughputValues
 from ablate.quantities import Quantity
 from ablate.report.accuracy import Accuracy, accuracies
 from ablate.report.cells import first, measured, ratio_cell, stored, with_interval
+from ablate.report.columns import places
 from ablate.report.comparisons import best_two, comparison_cell, comparison_raw, marked, ratios_to_baseline
 from ablate.report.notes import main_notes, uncounted
 from ablate.report.numbers import significant, with_error
 from ablate.report.register import table
 from ablate.report.repeats import repeats_of
-from ablate.report.results import Results
+from ablate.report.results import Results, kind_quantities
 from ablate.report.table import Cell, Column, Table, Tone, failed, number
 from ablate.run.ledger import AnyRecord
 
@@ -44,7 +45,13 @@ def main_table(results: Results) -> Table:
     """
     builders = (_size, _work, _memory, _latency, _accuracy)
     groups = [group for builder in builders if (group := builder(results)) is not None]
-    groups += [_others(results, kind) for kind in results.kinds if kind not in _OWN and is_known(kind)]
+    groups += [
+        _others(results, kind, kind_quantities(kind))
+        for kind in results.kinds
+        if kind not in _OWN and is_known(kind)
+    ]
+    heads = [column for group in groups for column in group.columns]
+    groups += [_chosen(results, wanted) for wanted in _asked(results, heads)]
     rows, raw = [], []
     for name in results.layouts:
         rows.append((Cell(name, sort=name), *(cell for group in groups for cell in group.cells(name))))
@@ -230,13 +237,34 @@ def accuracy_cells(accuracy: Accuracy, *, is_baseline: bool) -> list[Cell]:
     return [mean, seeds, comparison_cell(difference)]
 
 
-def _others(results: Results, kind: str) -> _Group:
-    """Any other measurement: its listed quantities under its first condition, over the seeds where it has
-    several."""
-    from ablate.measurements.register import measurement
-    from ablate.report.results import kind_quantities
+def _asked(results: Results, shown: Sequence[Column]) -> list[Quantity]:
+    """The quantities that the study wants as columns and that no column shows."""
+    known = {word: entry for entry in quantities() for word in (entry.name, *entry.aliases)}
+    heads = [Column("Layout"), *shown]
+    wanted = [known[word] for word in results.fact.columns if word in known and not places(heads, word)]
+    return [entry for entry in dict.fromkeys(wanted) if entry.kind in results.kinds]
 
-    known, quantities = repeats_of(results, kind), kind_quantities(kind)
+
+def _chosen(results: Results, wanted: Quantity) -> _Group:
+    """One quantity: over the seeds, or at the resolution of the table."""
+    if wanted.repeats:
+        return _others(results, wanted.kind, [wanted])
+    measured_at = results.resolutions(wanted.kind)
+    side = results.reference if results.reference in measured_at else results.nearest(wanted.kind)
+    records = {
+        name: first(results.planned(wanted.kind, layout=name, resolution=side)) for name in results.layouts
+    }
+    title = measurement(wanted.kind).title + ("" if side is None else f", {side} px")
+    return _Group(
+        (Column(wanted.title, title, key=wanted.name),),
+        lambda name: [measured(records[name], wanted)],
+        lambda name: {wanted.column: stored(records[name], wanted)},
+    )
+
+
+def _others(results: Results, kind: str, shown: Sequence[Quantity]) -> _Group:
+    """Quantities of a measurement under its first condition, over the seeds where it has several."""
+    known = repeats_of(results, kind)
 
     def cell(name: str, wanted: Quantity) -> Cell:
         own = known.get(name)
@@ -246,11 +274,11 @@ def _others(results: Results, kind: str) -> _Group:
 
     def raw(name: str) -> dict[str, Any]:
         numbers: dict[str, Any] = {}
-        for wanted in quantities:
+        for wanted in shown:
             summary = known[name].summary(wanted) if name in known else None
             numbers[wanted.column] = math.nan if summary is None else summary.mean * wanted.scale
         return numbers
 
     title = measurement(kind).title
-    columns = tuple(Column(wanted.title, title) for wanted in quantities)
-    return _Group(columns, lambda name: [cell(name, wanted) for wanted in quantities], raw)
+    columns = tuple(Column(wanted.title, title, key=wanted.name) for wanted in shown)
+    return _Group(columns, lambda name: [cell(name, wanted) for wanted in shown], raw)
