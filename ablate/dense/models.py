@@ -6,6 +6,9 @@ RetinaNet: Lin et al. 2017, arXiv 1708.02002; neck and head are torchvision's. S
 
 from __future__ import annotations
 
+import math
+from functools import partial
+
 from torch import Tensor, nn
 from torchvision.models.detection.retinanet import RetinaNetHead
 from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastLevelP6P7
@@ -18,7 +21,13 @@ DIM = 256
 """Channels of every level of both necks as published; RetinaNet's head has as many, Semantic FPN's half."""
 
 ANCHORS = 9
-"""Anchors of a position: three sizes in three shapes."""
+"""Anchors of a position as published: three sizes in three shapes."""
+
+CONVOLUTIONS = 4
+"""Convolutions before the last one in both parts of RetinaNet's head as published."""
+
+PRIOR = 0.01
+"""Probability of every class that RetinaNet's head starts with as published."""
 
 
 class Neck(nn.Module):
@@ -42,14 +51,30 @@ class Neck(nn.Module):
 class RetinaNetModel(nn.Module):
     """Image `(B, channels, H, W)` -> class logits `(B, A, classes)` and box offsets `(B, A, 4)`.
 
-    A counts the anchors of P3 to P7, nine at each position, positions level by level and row by row.
+    A counts the anchors of P3 to P7, `anchors` at each position, positions level by level and row by row.
+    Both parts of the head have `convolutions`, four at most, with group norms of `groups` groups (0: without
+    norms); `prior` is the probability of every class that the head starts with.
     """
 
-    def __init__(self, backbone: Pyramid, classes: int, dim: int = DIM):
+    def __init__(
+        self,
+        backbone: Pyramid,
+        classes: int,
+        dim: int = DIM,
+        *,
+        anchors: int = ANCHORS,
+        convolutions: int = CONVOLUTIONS,
+        groups: int = 0,
+        prior: float = PRIOR,
+    ):
         super().__init__()
         self.backbone = backbone
         self.neck = Neck(backbone.dims[1:], extra=True, dim=dim)
-        self.head = RetinaNetHead(dim, ANCHORS, classes)
+        self.head = RetinaNetHead(dim, anchors, classes, partial(nn.GroupNorm, groups) if groups else None)
+        for part in (self.head.classification_head, self.head.regression_head):
+            part.conv = part.conv[:convolutions]
+        bias = self.head.classification_head.cls_logits.bias
+        nn.init.constant_(bias, -math.log((1 - prior) / prior))  # type: ignore[arg-type]
 
     def features(self, images: Tensor) -> list[Tensor]:
         """P3 to P7, `(B, dim, H / s, W / s)` with s = 8, 16, 32, 64, 128, rounded up."""

@@ -17,13 +17,16 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 from ablate.data.dense.samples import DenseDataset, DetectionSample
 from ablate.dense.models import RetinaNetModel
-from ablate.dense.pyramid import STRIDES
+from ablate.dense.pyramid import STRIDES, Pyramid
 from ablate.measurements.detection import BoxScores
 from ablate.runners import device as devices
 from ablate.runners.attention import training_kernels
 from ablate.runners.dense.judge import Detections, box_scores, ground_truth, results
 from ablate.runners.dense.schedules import Schedule
 from ablate.runners.dense.transforms import at_test_size
+
+SIZES = 3
+"""Sizes of the anchors of a level, within one octave."""
 
 DETECTIONS = 100
 """Detections of one image that are judged, as COCO does."""
@@ -65,6 +68,19 @@ class _Normalise(GeneralizedRCNNTransform):
         return image, target
 
 
+def retinanet(backbone: Pyramid, classes: int, schedule: Schedule) -> RetinaNetModel:
+    """RetinaNet with the neck and the head of a schedule."""
+    return RetinaNetModel(
+        backbone,
+        classes,
+        schedule.neck_dim,
+        anchors=SIZES * len(schedule.ratios),
+        convolutions=schedule.convolutions,
+        groups=schedule.groups,
+        prior=schedule.prior,
+    )
+
+
 class Detector:
     """RetinaNet on a device: the loss of a training batch, and detections in images."""
 
@@ -78,8 +94,8 @@ class Detector:
     ):
         self.device, self.precision, self.schedule = devices.resolve(device), precision, schedule
         sides = [schedule.anchor * stride for stride in (*STRIDES[1:], 64, 128)]
-        sizes = tuple(tuple(round(side * 2 ** (third / 3)) for third in range(3)) for side in sides)
-        anchors = AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * len(sizes))  # type: ignore[no-untyped-call]
+        sizes = tuple(tuple(round(side * 2 ** (n / SIZES)) for n in range(SIZES)) for side in sides)
+        anchors = AnchorGenerator(sizes, (schedule.ratios,) * len(sizes))  # type: ignore[no-untyped-call]
         self.net: nn.Module = RetinaNet(  # type: ignore[no-untyped-call]
             _Maps(model, schedule.neck_dim),
             num_classes=len(dataset.classes),

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ablate.data.dense.register import load_dense
 from ablate.data.dense.samples import DenseDataset
-from ablate.dense.models import RetinaNetModel, SemanticFPNModel
+from ablate.dense.models import SemanticFPNModel
 from ablate.dense.pyramid import Pyramid, build_pyramid
 from ablate.errors import AblateError
 from ablate.layout.network import Network
@@ -23,7 +23,7 @@ from ablate.measurements.detection import BoxScores, DetectionValues
 from ablate.measurements.segmentation import SegmentationValues
 from ablate.runners.accuracy import dataset_of, train
 from ablate.runners.accuracy_checkpoint import Checkpoint
-from ablate.runners.dense.detection import Detector
+from ablate.runners.dense.detection import Detector, retinanet
 from ablate.runners.dense.schedules import Schedule, schedule_of
 from ablate.runners.dense.segmentation import Segmenter
 from ablate.runners.dense.stream import training_batches
@@ -123,7 +123,7 @@ def train_and_judge(
         runner: Detector | Segmenter
         change: Any
         if protocol.task == "detection":
-            net = RetinaNetModel(pyramid, classes, schedule.neck_dim)
+            net = retinanet(pyramid, classes, schedule)
             runner = Detector(net, dataset, schedule, protocol.precision, protocol.device)
             change = TrainBoxes(schedule, dataset.flip)
         else:

@@ -50,6 +50,10 @@ class Schedule:
     divisor: int = 32  # sides are padded (detection) or resized (segmentation) to multiples of it
     neck_dim: int = 256
     anchor: int = 4  # side of the smallest anchor of a level, in strides
+    ratios: tuple[float, ...] = (0.5, 1.0, 2.0)  # height over width of the anchors
+    convolutions: int = 4  # of both parts of RetinaNet's head, before the last one
+    groups: int = 0  # of the group norms behind those convolutions; 0: no norms
+    prior: float = 0.01  # probability of every class that RetinaNet's head starts with
     muon: float | None = None  # rate of Muon for inner matrices and convolutions; the rest stays with AdamW
     balance: float = 0.0  # a class weighs its share of a batch's pixels to minus this; 0: as published
     candidates: int = 1000  # best boxes of a level that non-maximum suppression looks at
@@ -121,7 +125,16 @@ SCHEDULES: dict[tuple[str, Task], Schedule] = {
         most_of_one=0.75,
         distort=True,
     ),
-    ("short", "detection"): replace(_SHORT, task="detection", anchor=2, candidates=100),
+    ("short", "detection"): replace(
+        _SHORT,
+        task="detection",
+        anchor=2,
+        ratios=(1.0,),
+        convolutions=1,
+        groups=8,
+        prior=0.1,
+        candidates=100,
+    ),
     ("short", "segmentation"): replace(_SHORT, task="segmentation", balance=0.5),
 }
 

@@ -12,15 +12,15 @@ import torch
 
 from ablate.data.dense import load_dense
 from ablate.data.dense.samples import IGNORED
-from ablate.dense import RetinaNetModel, build_pyramid
+from ablate.dense import build_pyramid
 from ablate.errors import AblateError
 from ablate.layout.layout import Layout
 from ablate.measurements.dense_training import DenseCondition
 from ablate.measurements.detection import DetectionCondition
 from ablate.measurements.segmentation import SegmentationCondition
 from ablate.model import build
-from ablate.runners.dense.detection import Detector
-from ablate.runners.dense.run import run_dense
+from ablate.runners.dense.detection import Detector, retinanet
+from ablate.runners.dense.run import run_dense, train_and_judge
 from ablate.runners.dense.schedules import schedule_of
 from ablate.runners.dense.segmentation import class_weights
 from ablate.runners.dense.training import for_dataset
@@ -54,13 +54,26 @@ def test_detection_learns() -> None:
     assert result.curve[-1][1] < 0.9 * result.curve[0][1]
 
 
+def test_detection_finds_what_it_has_seen() -> None:
+    data = load_dense("cutouts:shapes", "detection", size=64, train_images=8)
+    seen = replace(data.train, open_ended=False)  # type: ignore[type-var]
+    data = replace(data, train=seen, test=seen)
+
+    def ap50(steps: int) -> float:
+        protocol = DetectionCondition(steps=steps, batch=8)
+        scores: Any = train_and_judge(LAYOUT, data, schedule_of(protocol), protocol).scores
+        return float(scores.ap50)
+
+    start, end = ap50(1), ap50(40)
+    assert start < 10
+    assert end > 60
+
+
 def test_test_images_keep_their_size_and_detections_their_place() -> None:
     """A detector that is told where the object is finds it there, in pixels of the image as it was given."""
     data = load_dense("cutouts:drawn", "detection", size=40, test_images=3)
     schedule = replace(schedule_of(DetectionCondition()), short_side=80, long_side=80)
-    runner = Detector(
-        RetinaNetModel(build_pyramid(LAYOUT), 8, schedule.neck_dim), data, schedule, "fp32", "cpu"
-    )
+    runner = Detector(retinanet(build_pyramid(LAYOUT), 8, schedule), data, schedule, "fp32", "cpu")
     sizes = []
     runner.net.backbone.model.backbone.register_forward_pre_hook(lambda _, args: sizes.append(args[0].shape))
 
@@ -68,10 +81,10 @@ def test_test_images_keep_their_size_and_detections_their_place() -> None:
         """Logits that are high at the centre of the image at P3 alone, and boxes equal to their anchors."""
 
         def forward(self, maps: list[torch.Tensor]) -> dict[str, torch.Tensor]:
-            anchors = sum(9 * m.shape[-1] * m.shape[-2] for m in maps)
+            anchors = sum(3 * m.shape[-1] * m.shape[-2] for m in maps)
             logits = torch.full((1, anchors, 8), -9.0)
             columns = maps[0].shape[-1]
-            logits[0, 9 * (5 * columns + 5) + 3, 4] = 9.0  # the square anchor of side 16 at (40, 40)
+            logits[0, 3 * (5 * columns + 5), 4] = 9.0  # the anchor of side 16 at (40, 40)
             return {"cls_logits": logits, "bbox_regression": torch.zeros(1, anchors, 4)}
 
     runner.net.head = Told()

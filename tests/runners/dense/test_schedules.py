@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+import torch
 from pydantic import ValidationError
+from torch import nn
+from torchvision.models.detection.retinanet import RetinaNetHead
 
+from ablate.dense.pyramid import build_pyramid
+from ablate.layout.layout import Layout
 from ablate.layout.settings import Model
 from ablate.measurements.detection import Detection, DetectionProtocol
 from ablate.measurements.segmentation import SegmentationProtocol
+from ablate.runners.dense.detection import retinanet
 from ablate.runners.dense.schedules import schedule_of
 
 IMAGES = 117_266  # training images of COCO with a box
@@ -63,6 +70,28 @@ def test_short_rises_and_falls_to_zero() -> None:
     assert all(a > b for a, b in pairwise(factors[top:]))
     assert factors[-1] < 1e-4
     assert schedule_of(DetectionProtocol(epochs=2.5)).total_steps(160) == 25
+
+
+def test_the_head_of_detection_is_lighter_in_short() -> None:
+    """The published head is torchvision's own, weight by weight; that of `short` is as its row says."""
+    published, short = (
+        schedule_of(DetectionProtocol.model_validate({"schedule": name})) for name in ("1x", "short")
+    )
+    names = ("ratios", "convolutions", "groups", "prior")
+    assert [getattr(published, name) for name in names] == [(0.5, 1.0, 2.0), 4, 0, 0.01]
+    assert [getattr(short, name) for name in names] == [(1.0,), 1, 8, 0.1]
+    layout = Layout("conv", widths=[8, 8, 16, 16], depths=1, mlp_ratio=1)
+    head = retinanet(build_pyramid(layout), 5, replace(published, neck_dim=16)).head
+    known = RetinaNetHead(16, 9, 5)
+    assert [(name, value.shape) for name, value in head.named_parameters()] == [
+        (name, value.shape) for name, value in known.named_parameters()
+    ]
+    assert torch.equal(head.classification_head.cls_logits.bias, known.classification_head.cls_logits.bias)
+    part = retinanet(build_pyramid(layout), 5, short).head.classification_head
+    assert len(part.conv) == 1
+    assert isinstance(part.conv[0][1], nn.GroupNorm)
+    assert part.cls_logits.out_channels == 3 * 5
+    assert part.cls_logits.bias.sigmoid().tolist() == pytest.approx([0.1] * 15)
 
 
 @pytest.mark.parametrize(
