@@ -105,6 +105,17 @@ class DenseCondition(DenseProtocol):
     seed: Annotated[int, Field(ge=0)] = 0
     classifier: AccuracyCondition | None = None
 
+    @property
+    def side(self) -> int:
+        """Side in pixels of a square about as large as the images that the network sees."""
+        known = {"1x": 1024, "40k": 512}.get(self.schedule)
+        return known or self.size or (128 if self.composed else 256)
+
+    @property
+    def composed(self) -> bool:
+        """Whether images are composed, and not files."""
+        return self.dataset.partition(":")[0] == "cutouts"
+
 
 @dataclass(frozen=True, kw_only=True)
 class DenseValues(Values):
@@ -154,6 +165,28 @@ def seed_warnings(settings: Repeated) -> Iterator[tuple[tuple[str, ...], str]]:
     """One seed has no spread."""
     if settings.seeds < 2:
         yield ("seeds",), "one seed gives no error bar; use 3 or more"
+
+
+HEADS = {"short": 1.0, "40k": 4.0, "1x": 8.0}
+"""MACs of neck and head, roughly, as multiples of a small backbone's."""
+
+
+def work(condition: DenseCondition) -> float:
+    """Passes of one image through the backbone in training and test, neck and head included, roughly.
+
+    A training image takes three passes through what is moved; a frozen backbone takes one. Folders are taken
+    to hold 100,000 training and 5,000 test images. The classifier of `pretrain: accuracy` is left out.
+    """
+    composed, head = condition.composed, HEADS[condition.schedule]
+    if condition.schedule == "40k":
+        images = 40_000 * 32.0
+    elif condition.steps is not None:
+        images = float(condition.steps * (condition.batch or 16))
+    else:
+        epochs = condition.epochs or (12 if condition.schedule == "1x" else 1)
+        images = epochs * (condition.train_images or (2_000 if composed else 100_000))
+    tests = condition.test_images or (500 if composed else 5_000)
+    return images * ((1 if condition.freeze else 3) + 3 * head) + tests * (1 + head)
 
 
 def code_of(condition: DenseCondition) -> tuple[str, ...]:

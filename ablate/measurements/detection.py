@@ -82,6 +82,7 @@ DETECTION = register(
         runner="ablate.runners.dense.run:run",
         where="pool",
         conditions=_conditions,
+        work=dense.work,
         uses_input=False,  # channels and classes are the set's
         packages=dense.PACKAGES,
         code=dense.code_of,

@@ -98,7 +98,8 @@ class Estimator:
         return self._rates[kind]
 
     def _work(self, density: float, kind: str, condition: Any) -> float:
-        side = getattr(condition, "resolution", None) or getattr(condition, "size", None) or self.resolution
+        sides = (getattr(condition, name, None) for name in ("resolution", "side", "size"))
+        side = next(filter(None, sides), self.resolution)
         return float(density * side**2 * measurement(kind).work(_sized(condition)))
 
 

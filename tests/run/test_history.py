@@ -183,6 +183,15 @@ def test_a_set_is_as_large_as_it_is() -> None:
     assert estimator([]).of(first).seconds == pytest.approx(3 * 2 * 1201 * 1e8 / 16 / 1e9)
 
 
+def test_dense_cells_count_at_the_size_of_their_images() -> None:
+    detection = 'detection: {dataset: "cutouts:shapes", size: 64, steps: 10, seeds: 1, test_images: 5}'
+    text = TEXT.replace("[8, 16], depths: [1, 1]", "[8, 8, 8, 8], depths: 1")
+    study = parse_study(text.replace("  accuracy:", f"  {detection}\n  accuracy:"))
+    first = next(cell for cell in plan(study) if cell.kind == "detection")
+    # 160 images of 6 passes and 5 of 2, at (64 / 32)^2 of the MACs
+    assert estimator([]).of(first).seconds == pytest.approx((160 * 6 + 5 * 2) * 4 * 1e8 / 1e9)
+
+
 def test_shared_cells_are_divided_among_the_workers() -> None:
     study = parse_study(TEXT)
     cells = accuracy(study)
