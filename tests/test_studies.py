@@ -34,7 +34,7 @@ SMALL: dict[str, dict[str, Any]] = {
 # Studies whose measurements and tables others have too: each change checks them, `make check-long` runs them.
 LIKE_OTHERS = (
     "ablation", "alternate-vs-graft", "alternate-vs-graft-tasks", "audit", "backbones", "claims",
-    "classic-layouts", "dense", "ladder", "linglo", "linglo-choices", "scaling", "search",
+    "classic-layouts", "dense", "detection", "ladder", "linglo", "linglo-choices", "scaling", "search",
 )  # fmt: skip
 FASHIONABLE = ("alternate-vs-graft",)  # stays on Fashion-MNIST, whose 10,000 test images take a layout 10 s
 OWN = '''
