@@ -26,6 +26,9 @@ def claims(
     from ablate.report.claims import claims_of, to_markdown
 
     folders = directories or [Path("results/claims")]
+    for folder in folders:
+        if folder.is_file():
+            raise AblateError(f"{folder} is a file: name the folder of its results, such as results/NAME")
     known = claims_of(folders)
     if not known:
         raise AblateError(f"no study in {', '.join(map(str, folders))} has `claims`")

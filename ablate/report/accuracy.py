@@ -106,5 +106,5 @@ def resolvable_points(results: Results) -> tuple[float, int, int] | None:
     seeds = max((len(sample) for sample in known.values()), default=0)
     spread = spread_of_differences(known) if len(known) > 1 else None
     comparisons = max(len(known) - 1, 1)
-    points = None if spread is None else least_difference(spread, seeds, comparisons=comparisons)
+    points = None if not spread else least_difference(spread, seeds, comparisons=comparisons)
     return None if points is None else (points, seeds, comparisons)

@@ -127,7 +127,11 @@ def resolvable(repeats: dict[str, Repeats], quantity: Quantity) -> str:
     seeds = max((len(values) for values in known.values()), default=0)
     spread = spread_of_differences(known) if len(known) > 1 else None
     comparisons = max(len(known) - 1, 1)
-    points = None if spread is None else least_difference(spread, seeds, comparisons=comparisons)
+    points = None if not spread else least_difference(spread, seeds, comparisons=comparisons)
+    if spread == 0 and seeds > 1:
+        return (
+            f"The seeds differ in {quantity.label} by the same amount for every layout: no spread is known."
+        )
     if points is None:
         return f"One seed tells no difference in {quantity.label} from chance."
     corrected = f", corrected for {comparisons} comparisons" if comparisons > 1 else ""

@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from pydantic import ValidationError
+
 from ablate.errors import AblateError
 from ablate.measurements.register import is_known, measurement
 from ablate.measurements.values import Failure
@@ -113,7 +115,7 @@ class Ledger:
         except sqlite3.DatabaseError as error:
             hint = "; move it away to begin anew"
             raise AblateError(f"{self.path} is damaged or no ledger: {error}{hint}") from error
-        except ValueError as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:  # what a row or a fact holds
             raise AblateError(
                 f"{self.path} is damaged: {_said(error)}; move it away to begin anew"
             ) from error
@@ -273,6 +275,9 @@ def _known(model: Any, stored: Json) -> Json:
 
 
 def _said(error: BaseException) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{error.title}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
     return " ".join(str(error).split()) or type(error).__name__
 
 

@@ -123,7 +123,9 @@ def spread_of_differences(values: Mapping[str, Mapping[K, float]]) -> float | No
     if freedom < 1:
         return None
     residual = right - left @ solution
-    return math.sqrt(2 * float(residual @ residual) / freedom)
+    spread = math.sqrt(2 * float(residual @ residual) / freedom)
+    size = max(abs(value) for sample in samples for value in sample.values())
+    return spread if spread > 1e-12 * size else 0.0  # less is rounding
 
 
 def spread_from_one(sd: float, correlation: float = 0.0) -> float:

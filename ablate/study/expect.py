@@ -34,6 +34,8 @@ _TOKEN = re.compile(
 )
 _LAYOUT = re.compile(r"""'[^']*'|"[^"]*"|\S+""")
 
+_DATASET = re.compile(r"""'[^']+'|"[^"]+"|[^\s<>=*'"()]+(?:\([^()]*\))?""")  # with its arguments or without
+
 
 class ExpectationError(ValueError):
     """A mistake in a line; `.offset` counts characters from its start."""
@@ -197,11 +199,11 @@ class _Parser:
     def dataset(self) -> str | None:
         if not self.word("on"):
             return None
-        name = self.token
-        if name.kind not in ("word", "quoted"):
+        match = _DATASET.match(self.text, self.token.offset)
+        if match is None:
             raise self.expected("a data set's name")
-        self.next()
-        return name.text.strip("'\"") if name.kind == "quoted" else name.text
+        self.tokens[self.position :] = _tokens(self.text, match.end())
+        return match[0].strip("'\"")
 
     def resolution(self) -> int | None:
         if not self.word("at"):

@@ -45,6 +45,8 @@ def test_lines_of_the_language():
     assert parse("test_loss of hybrid>=1e-3").right == Amount(1e-3)
     on = parse("accuracy of hybrid on reach at 64 > accuracy of 3x3 on 'reach(size=16)'")
     assert on.left == Term("accuracy", "hybrid", 64, dataset="reach")
+    bare = parse("accuracy of hybrid on reach(distances=[1, 2], size=8) at 64 > 10%")
+    assert bare.left == Term("accuracy", "hybrid", 64, dataset="reach(distances=[1, 2], size=8)")
     assert on.right == Term("accuracy", "3x3", dataset="reach(size=16)")
     assert parse("accuracy of anything-else > 3", None).left == Term("accuracy", "anything-else")
 
