@@ -37,7 +37,7 @@ def scan_classes(root: Path) -> ClassFolders:
     """All images below the folders of `root`, each folder a class; classes and files in the order of names.
 
     Names that start with a dot are no data, at any depth. Raises `AblateError` when there is no class folder,
-    when one has no image, or when a folder cannot be read.
+    when one has no image, for a link to nothing, or when a folder cannot be read.
     """
     try:
         names = sorted(entry.name for entry in os.scandir(root) if _shown(entry) and entry.is_dir())
@@ -82,3 +82,5 @@ def _walk(folder: str, above: tuple[str, ...]) -> Iterator[str]:
             yield from _walk(entry.path, (*above, here))
         elif entry.is_file():  # no pipe or device: to open it may wait for ever
             yield entry.path
+        elif entry.is_symlink() and not os.path.exists(entry.path):
+            raise AblateError(f"{entry.path}: a link to {os.readlink(entry.path)}, which is not there")

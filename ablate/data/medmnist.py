@@ -31,7 +31,7 @@ def summary(request: Request, *, file: str) -> Summary:
     counts = np.bincount(arrays["train_labels"])
     names = tuple(str(number) for number in range(len(counts)))
     images = {split: len(arrays[f"{split}_labels"]) for split in SPLITS}
-    _, height, width, channels = _four_axes(_shape(path, "train_images"))
+    _, height, width, channels = _four_axes(_header(path, "train_images")[0])
     per_class = (int(counts.min()), int(counts.max()))
     content, size = content_of(path.parent, [path]), (height, width)
     return Summary(f"medmnist:{file}", len(counts), images, channels, size, names, per_class, (), content)
@@ -79,14 +79,14 @@ def _find(file: str, request: Request) -> Path:
     )
 
 
-def _shape(path: Path, name: str) -> tuple[int, ...]:
-    """The shape of an array of a file, from its header."""
+def _header(path: Path, name: str) -> tuple[tuple[int, ...], str]:
+    """The shape of an array of a file and the type of its numbers, from its header."""
     from numpy.lib import format as npy
 
     with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as member:
         header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-        shape: tuple[int, ...] = header[npy.read_magic(member)](member)[0]
-    return shape
+        shape, _, kind = header[npy.read_magic(member)](member)
+    return shape, str(kind)
 
 
 def _four_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -103,31 +103,35 @@ def _read(path: Path, images: bool = True) -> Arrays:
     try:
         with np.load(path, allow_pickle=False) as source:
             arrays = {name: source[name] for name in wanted}
-        shapes = {split: _four_axes(_shape(path, f"{split}_images")) for split in SPLITS}
+        headers = {split: _header(path, f"{split}_images") for split in SPLITS}
     except KeyError as error:
         raise AblateError(f"{path}: not a MedMNIST file: {error.args[0]}") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise AblateError(f"{path}: cannot be read as a MedMNIST file ({error})") from error
     classes = 0
-    for split, shape in shapes.items():
+    for split, (shape, kind) in headers.items():
+        shape = _four_axes(shape)
         labels = arrays[f"{split}_labels"]
         if labels.ndim == 2 and labels.shape[1] == 1:
             labels = labels[:, 0]
         if len(shape) != 4 or shape[-1] not in (1, 3):
             raise AblateError(f"{path}: {split}_images are {shape}, expected (N, H, W) or (N, H, W, 3)")
-        if labels.ndim != 1 or len(labels) != shape[0] or not np.issubdtype(labels.dtype, np.integer):
+        if kind != "uint8":
+            raise AblateError(f"{path}: {split}_images are {kind}, expected bytes (uint8)")
+        if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
             raise AblateError(
-                f"{path}: {split}_labels are {labels.shape}, expected one whole number an image"
+                f"{path}: {split}_labels are {labels.dtype} {labels.shape}, expected a whole number an image"
             )
-        if not len(labels) or labels.min() < 0 or (classes and labels.max() >= classes):
+        if len(labels) != shape[0] or not len(labels):
+            raise AblateError(f"{path}: {split} has {shape[0]:,} images and {len(labels):,} labels")
+        if labels.min() < 0:
+            raise AblateError(f"{path}: {split}_labels hold {labels.min()}; classes are numbered from 0")
+        if classes and labels.max() >= classes:
             raise AblateError(
-                f"{path}: {split}_labels are not those of the {classes} classes of train_labels"
+                f"{path}: {split}_labels hold {labels.max()}; train_labels have {classes} classes, from 0"
             )
         classes = classes or int(labels.max()) + 1
         arrays[f"{split}_labels"] = labels.astype(np.int64)
         if images:
-            pixels = arrays[f"{split}_images"].reshape(shape)
-            if pixels.dtype != np.uint8:
-                raise AblateError(f"{path}: {split}_images are {pixels.dtype}, expected bytes")
-            arrays[f"{split}_images"] = pixels
+            arrays[f"{split}_images"] = arrays[f"{split}_images"].reshape(shape)
     return arrays

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from ablate.layout.settings import Count
 from ablate.measurements.accuracy import AccuracyValues
-from ablate.measurements.accuracy_protocol import OnImages, dataset_code
+from ablate.measurements.accuracy_protocol import Judged, dataset_code
 from ablate.measurements.base import Measurement, Scope
 from ablate.measurements.register import register
 from ablate.quantities import Quantity
@@ -21,7 +21,7 @@ COMPONENTS = ("weights", "order", "augmentation")
 """The sources of chance that are told apart; dropout and stochastic depth go with the augmentation."""
 
 
-class Variance(OnImages):
+class Variance(Judged):
     """How many runs."""
 
     runs: Annotated[Count, Field(ge=2)] = Field(
@@ -30,7 +30,7 @@ class Variance(OnImages):
     groups: Count = Field(default=1, description="Groups, each with other values of what is held fixed.")
 
 
-class VarianceCondition(OnImages):
+class VarianceCondition(Judged):
     """One training run; a seed for each source of chance."""
 
     weights_seed: Annotated[int, Field(ge=0)] = 0
@@ -46,7 +46,7 @@ class VarianceCondition(OnImages):
 def _conditions(settings: Variance, scope: Scope) -> Iterator[VarianceCondition]:
     from ablate.statistics.variance import variance_runs  # scipy, which a study file is read without
 
-    shared = settings.shared(OnImages)
+    shared = settings.shared(Judged)
     runs = variance_runs(COMPONENTS, settings.runs, settings.groups)
     for seeds in dict.fromkeys(tuple(run.seeds[name] for name in COMPONENTS) for run in runs):
         own: dict[str, Any] = {f"{name}_seed": seed for name, seed in zip(COMPONENTS, seeds, strict=True)}

@@ -16,7 +16,10 @@ from ablate.run.facts import ClassesFact
 
 @dataclass(frozen=True, eq=False)
 class Confusions:
-    """One layout's shares in percent, `(seeds, classes, answers)`; NaN for a class without a test image."""
+    """One layout's shares in percent, `(seeds, classes, answers)`; NaN for a class without a test image.
+
+    All seeds see the same test images, so that a class has some in all runs or in none.
+    """
 
     layout: str
     shares: npt.NDArray[np.float64]

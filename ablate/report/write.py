@@ -9,6 +9,7 @@ import contextlib
 import io
 import os
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -98,12 +99,15 @@ def write_results(results: Results, out: Path, troubles: Sequence[str] = ()) -> 
         small: dict[str, tuple[str, dict[str, bytes]]] = {}
         for entry in figure_entries():
             try:
-                made = entry.make(some)
-                if isinstance(made, Drawn):
-                    drawn.append((made, to_svg(made.figure, made.name), _rendered(made)))
-                    small |= _small(entry.make, some)
+                with warnings.catch_warnings(record=True) as said:
+                    warnings.simplefilter("always", UserWarning)  # no font has a sign, axes lack room
+                    made = entry.make(some)
+                    if isinstance(made, Drawn):
+                        drawn.append((made, to_svg(made.figure, made.name), _rendered(made)))
+                        small |= _small(entry.make, some)
             except Exception as error:  # what a name or a number does to the drawing library
                 notes.append(f"The figure {entry.name} could not be drawn: {type(error).__name__}: {error}")
+            notes += dict.fromkeys(f"The figure {entry.name}: {warning.message}" for warning in said)
         names = {entry.name for entry in figure_entries()}
         names |= {f"{name}-column" for name in names}
         kept = {figure.name for figure, _, _ in drawn} | {f"{name}-column" for name in small}

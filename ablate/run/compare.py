@@ -40,12 +40,13 @@ class Difference:
     high: float = math.nan
     measured: bool = True
     resolved: bool = False
+    identical: bool = False  # every value of the one is that of the other, bit for bit
     devices: tuple[str, str] = ("", "")
 
     @property
     def verdict(self) -> Verdict:
         """What may be said of it: measured numbers without an interval are never resolved."""
-        if self.change == 0 and not self.measured:
+        if self.change == 0 and (self.identical or not self.measured):
             return "same"
         if not self.resolved:
             return "not resolved"
@@ -165,6 +166,7 @@ def _difference(
         (new - old) / unit,
         measured=not counted,
         resolved=counted,
+        identical=a == b,
         devices=(_device(before), _device(after)),
     )
     if counted:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
+from ablate.data.load import inspect
 from ablate.dotted import load
 from ablate.measurements.register import measurement
 from ablate.study.measure import settings_of
@@ -19,5 +21,16 @@ def inspect_data(study: Study, kinds: Collection[str] | None = None) -> list[str
     for name, settings in settings_of(study.measure).items():
         entry = measurement(name)
         if entry.inspect and (kinds is None or name in kinds):
-            lines.append(f"{name}: {load(entry.inspect)(settings)}")
+            lines.append(f"{name}: {load(entry.inspect)(settings)}{_unlike(study, settings)}")
     return lines
+
+
+def _unlike(study: Study, settings: Any) -> str:
+    """What is different about the images than the study's input says, which costs are counted for."""
+    if not hasattr(settings, "data_dir"):
+        return ""
+    known = inspect(settings.dataset, data_dir=settings.data_dir)
+    there = {"classes": known.classes, "channels": known.channels}
+    asked = {what: getattr(study.input, what) for what in there}
+    other = [f"{count:,} {what}" for what, count in asked.items() if count != there[what]]
+    return f"; the study's input has {' and '.join(other)}, which costs are counted for" if other else ""

@@ -9,7 +9,7 @@ from typing import Any
 
 from ablate.errors import AblateError, did_you_mean
 from ablate.layout.settings import Model
-from ablate.measurements.accuracy_protocol import OnImages
+from ablate.measurements.accuracy_protocol import Judged
 from ablate.measurements.register import quantity
 from ablate.measurements.variance import COMPONENTS, Variance
 from ablate.run.execute import StudyWatch, run_study, unwatched
@@ -45,7 +45,7 @@ def variance_of(
     accuracy = _accuracy(study)
     if layout not in study.layouts:
         raise AblateError(f"unknown layout {layout!r}{did_you_mean(layout, tuple(study.layouts))}")
-    asked = Variance(**accuracy.shared(OnImages), runs=runs, groups=groups)
+    asked = Variance(**accuracy.shared(Judged), runs=runs, groups=groups)
     alone = replace(
         study, layouts={layout: study.layouts[layout]}, measure=_Only(variance=asked), ablations=(),
         ladders=(), expectations=(), report=study.report.model_copy(update={"baseline": layout}),
@@ -53,7 +53,8 @@ def variance_of(
     with Ledger(folder / FILE) as ledger:
         summary = run_study(alone, ledger, executor, watch, retry_failed=True, command="variance")
         if summary.failed:
-            raise AblateError(f"{summary.failed} runs failed; a spread needs all of them")
+            reason = next(record.reason for record in ledger.records() if record.failure is not None)
+            raise AblateError(f"{summary.failed} runs failed ({reason}); a spread needs all of them")
         top1 = {record.condition.seeds: record.values.top1 for record in ledger.records() if record.values}
     everything: list[float] = []
     groups_of: dict[str, list[list[float]]] = {name: [[] for _ in range(groups)] for name in COMPONENTS}
@@ -74,6 +75,8 @@ def rank_of(
     accuracy = _accuracy(study)
     if accuracy.epochs is None:
         raise AblateError("rank compares budgets in epochs; the study gives another one")
+    if not budgets[0] < budgets[1]:
+        raise AblateError(f"the long schedule must be longer than the short one of {budgets[0]:g} epochs")
     short, long = (_values(study, epochs, folder, executor, watch) for epochs in budgets)
     if sum(bool(short[name]) and bool(long[name]) for name in study.layouts) < 2:
         raise AblateError("fewer than two layouts have accuracies under both budgets")

@@ -79,7 +79,8 @@ def make_ladders(
 ) -> Ladders:
     """The scaled layouts of `layouts`, the study's own ones. `names` are those of all, broken ones too.
 
-    Two scales that come to the same sizes, and a layout that cannot be scaled, are mistakes.
+    Two scales that come to the same sizes, a layout that cannot be scaled, and a name that another layout has
+    are mistakes.
     """
     out = Ladders()
     for place, name in enumerate(settings.layouts or tuple(layouts)):
@@ -94,6 +95,9 @@ def make_ladders(
             out.mistakes.append(Mistake(f"{name!r} is no layout of the language: it cannot be scaled", path))
             continue
         _add(out, name, layout, settings, check)
+    for name in out.derived:
+        if name in names or name in layouts:
+            out.mistakes.append(Mistake(f"another layout is called {name!r} already", ()))
     return out
 
 

@@ -134,6 +134,14 @@ def test_images_at_any_depth_and_of_any_kind(tmp_path: Path):
     assert data.train.labels.tolist() == [0, 1, 1, 1, 1]
 
 
+def test_a_link_to_nothing_is_named(tmp_path: Path):
+    write(tmp_path)
+    (tmp_path / "train" / "red" / "gone.png").symlink_to(tmp_path / "moved.png")
+    for look in (load, inspect):
+        with pytest.raises(AblateError, match=r"gone\.png: a link to .*moved\.png, which is not there"):
+            look(f"folder:{tmp_path}")
+
+
 def test_what_is_known_before(tmp_path: Path):
     write(tmp_path)
     (tmp_path / "train" / "red" / "2.png").unlink()

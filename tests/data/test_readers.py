@@ -70,9 +70,14 @@ def test_medmnist(tmp_path: Path, channels: int, by_path: bool):
     ("changes", "message"),
     [
         ({"train_images": np.zeros((6, 28, 28, 28), np.uint8)}, r"train_images are \(6, 28, 28, 28\)"),
-        ({"test_labels": np.zeros((4, 14), np.uint8)}, "expected one whole number an image"),
-        ({"test_labels": np.full((4, 1), 3, np.uint8)}, "test_labels are not those of the 3 classes"),
-        ({"val_labels": np.zeros((2, 1), np.uint8)}, "val_labels are"),
+        ({"test_labels": np.zeros((4, 14), np.uint8)}, "expected a whole number an image"),
+        ({"test_labels": np.full((4, 1), 3, np.uint8)}, "test_labels hold 3; train_labels have 3 classes"),
+        ({"test_labels": np.full((4, 1), -1, np.int8)}, "test_labels hold -1; classes are numbered from 0"),
+        ({"val_labels": np.zeros((2, 1), np.uint8)}, "val has 3 images and 2 labels"),
+        (
+            {"val_images": np.zeros((3, 28, 28), np.float32)},
+            r"val_images are float32, expected bytes \(uint8\)",
+        ),
     ],
 )
 def test_what_medmnist_files_may_not_be(tmp_path: Path, changes: dict[str, np.ndarray], message: str):

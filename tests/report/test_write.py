@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ablate.report.register import figure_entries
+from ablate.report.register import figure_entries, table_entries
 from ablate.report.results import Results
 from ablate.report.write import write_results
 from ablate.run.facts import SearchFact, TrialRecord
@@ -167,6 +167,29 @@ def test_a_name_that_breaks_a_figure_costs_that_figure_alone(
     assert "figures/macs.png" not in written
     assert "figures/memory.png" in written
     assert "The figure macs could not be drawn: ValueError: cannot draw $$" in written["report.html"].decode()
+
+
+def test_a_table_that_fails_costs_itself_alone(
+    study_of: Make, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(results: Results) -> None:
+        raise KeyError("macs")
+
+    entries = [replace(entry, make=broken) if entry.name == "stages" else entry for entry in table_entries()]
+    monkeypatch.setattr("ablate.report.write.table_entries", lambda: entries)
+    written = write(study_of(("a", "b"), resolutions=(224,), kinds=("complexity",)), tmp_path)
+    assert "tables/stages.csv" not in written
+    assert "tables/main.csv" in written
+    assert "The table stages could not be made: KeyError:" in written["report.html"].decode()
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_the_drawing_library_says_stands_in_the_report(
+    study_of: Make, write: Write, tmp_path: Path
+) -> None:
+    written = write(study_of(("a", "\u89d2"), resolutions=(224, 384), kinds=("complexity",)), tmp_path)
+    assert "figures/macs.png" in written
+    assert "The figure macs: Glyph 35282" in written["report.html"].decode()
 
 
 def test_files_are_replaced_never_followed(study_of: Make, write: Write, tmp_path: Path) -> None:

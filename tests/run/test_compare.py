@@ -99,6 +99,12 @@ def test_counted_numbers_are_exact(results: Callable[..., Ledger]) -> None:
     assert lost == []
 
 
+def test_results_and_their_copy_are_the_same(results: Callable[..., Ledger]) -> None:
+    with results("before") as before, results("copy") as copy:
+        found, _ = differences(before, copy)
+    assert {difference.verdict for difference in found} == {"same"}
+
+
 def test_latencies_are_compared_on_the_logarithm(results: Callable[..., Ledger]) -> None:
     with results("before") as before, results("after", ms=11.0) as after, results("near", ms=10.1) as near:
         slower = one(differences(before, after)[0], "latency")

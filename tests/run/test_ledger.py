@@ -151,6 +151,39 @@ def test_facts(tmp_path: Path) -> None:
         assert ledger.read(StudyFact) == StudyFact("y", layouts={"a": "conv"})
 
 
+def test_half_of_a_surrogate_pair_is_replaced(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.write(StudyFact("a\udc80b \u00e9"))
+        assert ledger.read(StudyFact) == StudyFact("a?b \u00e9")
+
+
+@pytest.mark.parametrize(
+    ("column", "stored"),
+    [('"values"', "null"), ("provenance", "7"), ("provenance", "[1]"), ('"values"', "[]")],
+)
+def test_a_row_of_another_kind_of_data_is_one_line(tmp_path: Path, column: str, stored: str) -> None:
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.set_plan([cell()])
+        ledger.add(cell(), DONE, HERE)
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as damaged:
+        damaged.execute(f"UPDATE rows SET {column} = ?", (stored,))
+    with (
+        Ledger(tmp_path / "ledger.sqlite", read_only=True) as ledger,
+        pytest.raises(AblateError, match=r"is damaged: .*; move it away to begin anew") as told,
+    ):
+        ledger.records()
+    assert "\n" not in str(told.value)
+    assert "http" not in str(told.value)
+
+
+def test_a_fact_of_another_kind_of_data_is_one_line(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.write(StudyFact("x"))
+        ledger.change("UPDATE facts SET value = ?", [("[1]",)])
+        with pytest.raises(AblateError, match="is damaged: "):
+            ledger.read(StudyFact)
+
+
 def test_no_torch() -> None:
     script = "import ablate.run.ledger, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -27,6 +27,14 @@ measure: {accuracy: {dataset: digits, epochs: 1, seeds: 3}}
 """
 
 
+def test_a_real_spread_from_the_command_line(ablate: Callable[..., Any], tmp_path: Path) -> None:
+    file = tmp_path / "v.yaml"
+    file.write_text(STUDY.replace("epochs: 1", "epochs: 1, subset: 32, precision: fp32"))
+    ended = ablate("variance", file, "--runs", 2, "--layout", "a", "--out", tmp_path / "out", "--workers", 1)
+    assert ended.code == 0, ended.err
+    assert all(word in ended.out for word in ("weights", "order", "augmentation"))
+
+
 class Pretended(Executor):
     """Trains nothing: a top-1 by layout and condition."""
 
@@ -57,6 +65,12 @@ def test_the_source_that_varies_is_found(tmp_path: Path) -> None:
 def test_an_unknown_layout_is_named(tmp_path: Path) -> None:
     with pytest.raises(AblateError, match="unknown layout 'bb'"):
         variance_of(parse_study(STUDY), "bb", tmp_path, Pretended(lambda name, condition: 0.0))
+
+
+@pytest.mark.parametrize("budgets", [(2, 2), (4, 1)])
+def test_a_long_schedule_is_longer(tmp_path: Path, budgets: tuple[int, int]) -> None:
+    with pytest.raises(AblateError, match="must be longer than the short one of"):
+        rank_of(parse_study(STUDY), budgets, tmp_path, Pretended(lambda name, condition: 90.0))
 
 
 def test_ranks_of_two_budgets(tmp_path: Path) -> None:

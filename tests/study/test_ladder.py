@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from ablate.errors import LayoutError
@@ -35,6 +37,14 @@ def test_by_width_heads_stay_and_divide_the_width() -> None:
         assert layout.depths == (2, 4)
         layout.build(10, 1)
     assert [rung for _, rung in study.ladders[0].rungs] == ["a*0.5", "a*0.71", "a", "a*1.41"]
+
+
+@pytest.mark.parametrize(
+    ("ladder", "name"), [("{scales: [0.5, 1]}", "a*0.5"), ("{budgets: [25k, 50k], tolerance: 10%}", "a@25k")]
+)
+def test_a_ladder_takes_no_layout_s_name(ladder: str, name: str) -> None:
+    with pytest.raises(LayoutError, match=f"another layout is called '{re.escape(name)}' already"):
+        study_of(ladder, "{a: key_only,", f"{{a: key_only, '{name}': softmax,")
 
 
 def test_budgets_are_sizes_too() -> None:

@@ -73,8 +73,8 @@ def coco(
     train, classes = _split(path, "train", skipped, train_images, training=True)
     test, others = _split(path, "val", Counter(), test_images, training=False)
     if classes != others:
-        odd = sorted(set(classes) ^ set(others))
-        raise AblateError(f"{path}: train and val do not have the same categories ({', '.join(odd[:5])})")
+        odd = ", ".join(sorted(set(classes) ^ set(others))[:5]) or "their ids have another order"
+        raise AblateError(f"{path}: train and val do not have the same categories ({odd})")
     return DenseDataset(path.name, task, train, test, classes, source="COCO folder", skipped=dict(skipped))
 
 
@@ -136,7 +136,7 @@ def _places(root: Path, name: str) -> tuple[Path, Path]:
 def _read(file: Path) -> dict[str, Any]:
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise AblateError(f"{file}: cannot be read as JSON ({error})") from error
     for key in ("images", "annotations", "categories"):
         if not isinstance(record, dict) or not isinstance(record.get(key), list):

@@ -66,12 +66,20 @@ class MaskSplit:
 
 
 def paired(images: Path, masks: Path, limit: int | None, *, shifted: bool = False) -> MaskSplit:
-    """The images of a folder with the masks of the same place and stem in another folder."""
+    """The images of a folder with the masks of the same place and stem in another folder.
+
+    Raises `AblateError` for an image without its mask, and where all images are taken for the reverse.
+    """
     files = list_images(images)[:limit]
     partners = [(masks / file.relative_to(images)).with_suffix(".png") for file in files]
     for file, partner in zip(files, partners, strict=True):
         if not partner.is_file():
             raise AblateError(f"{file}: has no mask; it should be {partner}")
+    if limit is None and masks.is_dir():
+        known = set(partners)
+        for mask in sorted(masks.rglob("*.png")):
+            if mask not in known and not mask.name.startswith("."):
+                raise AblateError(f"{mask}: has no image in {images}")
     return MaskSplit(tuple(files), tuple(partners), shifted)
 
 

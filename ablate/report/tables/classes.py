@@ -10,37 +10,30 @@ from ablate.report.numbers import with_error
 from ablate.report.register import table
 from ablate.report.results import Results
 from ablate.report.table import Cell, Column, Table, number
-from ablate.statistics.seeds import summarize
+from ablate.statistics.seeds import Summary, summarize
 
 
 @table("classes", order=8)
 def class_table(results: Results) -> Table | None:
     """One row a layout and class; None where no run kept its answers. The CSV file has every pair."""
-    rows, raw = [], []
+    rows: list[tuple[Cell, ...]] = []
+    raw: list[tuple[object, ...]] = []
     for own in confusions(results):
         names = class_names(results, own.shares.shape[1])
         for true, name in enumerate(names):
+            head = (Cell(own.layout, sort=own.layout), Cell(name, sort=name))
+            if np.isnan(own.mean[true]).any():  # no test image has it
+                rows.append((*head, *(Cell("–"),) * 3))
+                continue
+            shares = [summarize(column) for column in own.shares[:, true].T.tolist()]
             wrong = np.where(np.arange(len(names)) == true, -1.0, own.mean[true])
             taken = int(wrong.argmax())
-            cells = []
-            for answer in (true, taken):
-                summary = summarize(own.shares[:, true, answer].tolist())
-                text = with_error(summary.mean, summary.half_width, fallback_digits=3)
-                cells.append(number(summary.mean, text))
-            mistaken = wrong[taken] > 0
-            rows.append(
-                (
-                    Cell(own.layout, sort=own.layout),
-                    Cell(name, sort=name),
-                    cells[0],
-                    Cell(names[taken] if mistaken else "–", sort=names[taken] if mistaken else ""),
-                    cells[1] if mistaken else Cell("–"),
-                )
-            )
-            for answer, other in enumerate(names):
-                shares = own.shares[:, true, answer].tolist()
-                summary = summarize(shares)
-                raw.append((own.layout, name, other, summary.mean, summary.half_width, len(shares)))
+            others = (Cell(names[taken], sort=names[taken]), _share(shares[taken]))
+            rows.append((*head, _share(shares[true]), *(others if wrong[taken] > 0 else (Cell("–"),) * 2)))
+            raw += [
+                (own.layout, name, other, share.mean, share.half_width, share.n)
+                for other, share in zip(names, shares, strict=True)
+            ]
     if not rows:
         return None
     columns = ["layout", "class", "answer", "share_percent_mean", "share_percent_ci95_half_width", "seeds"]
@@ -59,3 +52,7 @@ def class_table(results: Results) -> Table | None:
         tuple(rows),
         pd.DataFrame(raw, columns=columns),
     )
+
+
+def _share(summary: Summary) -> Cell:
+    return number(summary.mean, with_error(summary.mean, summary.half_width, fallback_digits=3))

@@ -189,6 +189,18 @@ def test_bad_masks(tmp_path: Path) -> None:
     (root / "annotations" / "training" / "1.png").unlink()
     with pytest.raises(AblateError, match=r"1.jpg: has no mask"):
         load(root, "ade20k", "segmentation")
+    mask(root / "annotations" / "training" / "1.png", [1], 48, 40)
+    mask(root / "annotations" / "training" / "9.png", [1], 48, 40)
+    with pytest.raises(AblateError, match=r"9.png: has no image in "):
+        load(root, "ade20k", "segmentation")
+
+
+def test_json_that_is_nested_without_end(tmp_path: Path) -> None:
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "train2017").mkdir()
+    (tmp_path / "annotations" / "instances_train2017.json").write_text("[" * 100_000)
+    with pytest.raises(AblateError, match=r"train2017\.json: cannot be read as JSON"):
+        load(tmp_path, "coco", "detection")
 
 
 def test_voc(tmp_path: Path) -> None:
