@@ -324,6 +324,11 @@ def test_shipped_studies_are_valid(ablate: Command, name: str) -> None:
         assert checked.code == 0, checked.err
 
 
+def test_parts_have_no_formulas(ablate: Command) -> None:
+    ended = ablate("blocks", "--kind", "norm", "--latex")
+    assert (ended.code, "--latex go with formulas" in ended.err) == (2, True)
+
+
 def test_status_before_the_first_run(ablate: Command, tmp_path: Path) -> None:
     found = json.loads(ablate("status", "scaling", "--out", tmp_path, "--json").out)
     assert set(found) == {"done", "failed", "stale", "missing"}

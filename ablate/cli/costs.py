@@ -142,12 +142,15 @@ def blocks(
     from ablate.cli.terminal import progress
     from ablate.cost.formula.find import UNITS
     from ablate.cost.formula.latex import complexity_table_latex
+    from ablate.errors import AblateError
     from blocks import entries
 
     load_blocks(files)
     if kind is not None:
         from ablate.cli.print_parts import list_parts
 
+        if latex or symbols or full:
+            raise AblateError("--full, --symbols and --latex go with formulas, which --kind does not print")
         list_parts(kind, as_json)
         return
     quantities = tuple(UNITS) if full else ("params", "macs")
