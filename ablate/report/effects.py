@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import cast
 
+from ablate.measurements.register import measurement
 from ablate.quantities import Quantity
 from ablate.report.evidence import evidence, is_exact, samples
 from ablate.report.results import Results, kind_quantities
@@ -45,13 +46,24 @@ def quantities_of(results: Results) -> list[Quantity]:
 
 
 def all_effects(results: Results) -> list[Effects]:
-    """Every ablation by every quantity that has values."""
+    """Every ablation by every quantity that has values: those above, and the scores of runs that were asked
+    for more than one, where they say something else than the first."""
+    more = [
+        wanted
+        for kind in results.kinds
+        for wanted in measurement(kind).quantities
+        if wanted.repeats and wanted.stored == "%" and not wanted.listed
+    ]
     gathered = []
     for ablation in ablations(results):
-        for wanted in quantities_of(results):
+        known: list[list[float]] = []
+        for wanted in (*quantities_of(results), *more):
             rows = effects_on(results, ablation, wanted)
-            if any(not math.isnan(row.effect) for row in rows):
-                gathered.append(Effects(ablation, wanted, rows, wanted.name == "latency", is_exact(wanted)))
+            effects = [row.effect for row in rows]
+            if all(map(math.isnan, effects)) or (wanted in more and effects in known):
+                continue
+            known.append(effects)
+            gathered.append(Effects(ablation, wanted, rows, wanted.name == "latency", is_exact(wanted)))
     return gathered
 
 
