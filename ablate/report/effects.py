@@ -59,7 +59,7 @@ def all_effects(results: Results) -> list[Effects]:
         known: list[list[float]] = []
         for wanted in (*quantities_of(results), *more):
             rows = effects_on(results, ablation, wanted)
-            effects = [row.effect for row in rows]
+            effects = [round(row.effect, 9) for row in rows]
             if all(map(math.isnan, effects)) or (wanted in more and effects in known):
                 continue
             known.append(effects)
