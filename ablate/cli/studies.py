@@ -100,7 +100,7 @@ def run(
 
 @app.command()
 def check(file: StudyFile) -> None:
-    """Check a study file and show every mistake in it, each with line and column.
+    """Check a study file and show the mistakes in it, each with line and column.
 
     Example: `ablate check layouts.yaml`
     """
