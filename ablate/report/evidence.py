@@ -68,8 +68,7 @@ def _records(results: Results, wanted: Quantity, term: Term) -> list[AnyRecord]:
     kind = wanted.kind
     side = term.resolution
     if side is None and not wanted.repeats:
-        measured = results.resolutions(kind)
-        side = results.reference if results.reference in measured else results.nearest(kind)
+        side = results.shown_at(kind)
     planned = [
         cell
         for cell in results.planned(kind, layout=term.layout, resolution=side)

@@ -24,8 +24,7 @@ def load_results(folder: str | Path) -> pd.DataFrame:
     Columns: `layout`, `measurement`, `resolution` in pixels (missing where a condition has none), the other
     entries of the conditions that tell cells apart, `quantity`, `value` in `unit` with its 95 % interval
     `low` and `high` where one value has one, `seed`, `status` and `reason` (a cell without values has one
-    row, whose quantity is missing), and the provenance. Raises `AblateError` when
-    the folder has no results.
+    row, whose quantity is missing), and the provenance. Raises `AblateError` when the folder has no results.
     """
     load_installed()
     with Ledger(Path(folder) / FILE, read_only=True) as ledger:

@@ -15,21 +15,19 @@ def with_present_names(records: Sequence[AnyRecord], baseline: str | None) -> li
     What ratios were taken to is the row whose own ratio is 1 without an error: what that row calls it is the
     name it had. Of two equal layouts, which share a row, it is the baseline.
     """
-    now: dict[tuple[str, str], str] = {}
-    for record in records:
-        values = record.values
-        if (
-            isinstance(values, ThroughputValues)
-            and values.ratio == values.ratio_low == values.ratio_high == 1
-        ):
-            place = (str(record.condition), values.ratio_to)
-            if place not in now or record.layout == baseline:
-                now[place] = record.layout
-    return [
-        replace(record, values=replace(values, ratio_to=now[place]))
-        if isinstance(values := record.values, ThroughputValues)
-        and (place := (str(record.condition), values.ratio_to)) in now
-        and now[place] != values.ratio_to
-        else record
+    timed = [
+        (record, values, (str(record.condition), values.ratio_to))
         for record in records
+        if isinstance(values := record.values, ThroughputValues)
     ]
+    now: dict[tuple[str, str], str] = {}
+    for record, values, place in timed:
+        is_reference = values.ratio == values.ratio_low == values.ratio_high == 1
+        if is_reference and (place not in now or record.layout == baseline):
+            now[place] = record.layout
+    renamed = {
+        id(record): replace(record, values=replace(values, ratio_to=now[place]))
+        for record, values, place in timed
+        if now.get(place, values.ratio_to) != values.ratio_to
+    }
+    return [renamed.get(id(record), record) for record in records]

@@ -100,6 +100,10 @@ class Results:
         reference = self.reference or planned[0]
         return min(planned, key=lambda side: max(side / reference, reference / side))
 
+    def shown_at(self, kind: str) -> int | None:
+        """The resolution at which one number of a kind is shown: the reference, else the nearest to it."""
+        return self.reference if self.reference in self.resolutions(kind) else self.nearest(kind)
+
     def conditions(self, kind: str, names: Sequence[str]) -> list[dict[str, Any]]:
         """The distinct values of these entries of the conditions of a kind, in the order of the plan."""
         distinct: dict[str, dict[str, Any]] = {}

@@ -132,8 +132,10 @@ def known_spread(score: Quantity, settings: Any, folder: Path) -> Spread | None:
         if not math.isfinite(value):
             continue
         name = path.name
-        groups = [other, same, own] if path == folder else [other, same]
-        for group in groups if alike else [other]:
+        groups = [other]
+        if alike:
+            groups += [same, own] if path == folder else [same]
+        for group in groups:
             group.setdefault(f"{name}/{place}/{record.layout}", {})[name, place, record.at("seed")] = value
         used[name] = None
     for group, budget in ((own, "the same budget"), (same, "the same budget"), (other, "any budget")):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from ablate.data.load import inspect
-from ablate.errors import AblateError
 from ablate.measurements.register import quantity
 from ablate.run.facts import (
     AblationFact,
@@ -19,6 +17,7 @@ from ablate.run.facts import (
     Predicted,
     Rung,
 )
+from ablate.run.inspect import known_summary
 from ablate.run.ledger import Ledger
 from ablate.study.expectation import Expectation
 from ablate.study.study import Study
@@ -59,10 +58,8 @@ def _classes(study: Study) -> tuple[str, ...]:
     accuracy = getattr(study.measure, "accuracy", None)
     if accuracy is None:
         return ()
-    try:
-        return inspect(accuracy.dataset, data_dir=accuracy.data_dir).class_names
-    except AblateError:
-        return ()
+    known = known_summary(accuracy.dataset, accuracy.data_dir)
+    return () if known is None else known.class_names
 
 
 def keep_predictions(study: Study, ledger: Ledger, now: str) -> None:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from ablate.data.load import inspect
 from ablate.errors import AblateError
 from ablate.measurements.register import is_known, measurement
 from ablate.run.executors.base import Executor
 from ablate.run.facts import MachineFact
 from ablate.run.history import Duration, durations
+from ablate.run.inspect import known_summary
 from ablate.run.ledger import FILE, Ledger
 from ablate.run.prepare import study_job
 from ablate.run.records import Cell, Json, plain
@@ -108,16 +107,9 @@ def _sized(condition: Any) -> Any:
     dataset = getattr(condition, "dataset", None)
     if dataset is None or getattr(condition, "subset", 0) is not None:
         return condition
-    images = _training_images(dataset, condition.data_dir)
+    known = known_summary(dataset, condition.data_dir)
+    images = None if known is None else known.images.get("train")
     return condition if images is None else condition.model_copy(update={"subset": images})
-
-
-@cache
-def _training_images(dataset: str, data_dir: str | None) -> int | None:
-    try:
-        return inspect(dataset, data_dir=data_dir).images.get("train")
-    except AblateError:  # it is not on this machine, or not yet
-        return None
 
 
 def estimator(study: Study, ledger: Ledger | None, folder: Path, executor: Executor) -> Estimator:

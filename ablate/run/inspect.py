@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cache
 from typing import Any
 
 from ablate.data.load import inspect
+from ablate.data.summary import Summary
 from ablate.dotted import load
+from ablate.errors import AblateError
 from ablate.measurements.register import measurement
 from ablate.study.measure import settings_of
 from ablate.study.study import Study
@@ -29,8 +32,19 @@ def _unlike(study: Study, settings: Any) -> str:
     """What is different about the images than the study's input says, which costs are counted for."""
     if not hasattr(settings, "data_dir"):
         return ""
-    known = inspect(settings.dataset, data_dir=settings.data_dir)
+    known = known_summary(settings.dataset, settings.data_dir)
+    if known is None:
+        return ""
     there = {"classes": known.classes, "channels": known.channels}
     asked = {what: getattr(study.input, what) for what in there}
     other = [f"{count:,} {what}" for what, count in asked.items() if count != there[what]]
     return f"; the study's input has {' and '.join(other)}, which costs are counted for" if other else ""
+
+
+@cache
+def known_summary(dataset: str, data_dir: str | None) -> Summary | None:
+    """What a data set holds, looked at once; None where it is not on this machine, or not yet."""
+    try:
+        return inspect(dataset, data_dir=data_dir)
+    except AblateError:
+        return None

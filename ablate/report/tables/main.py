@@ -249,8 +249,7 @@ def _chosen(results: Results, wanted: Quantity) -> _Group:
     """One quantity: over the seeds, or at the resolution of the table."""
     if wanted.repeats:
         return _others(results, wanted.kind, [wanted])
-    measured_at = results.resolutions(wanted.kind)
-    side = results.reference if results.reference in measured_at else results.nearest(wanted.kind)
+    side = results.shown_at(wanted.kind)
     records = {
         name: first(results.planned(wanted.kind, layout=name, resolution=side)) for name in results.layouts
     }
