@@ -13,7 +13,6 @@ part itself: annotated `Norm`, `Mixer`, `Mixers`, it is made with `make`. A clas
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib
 import importlib.util
@@ -152,11 +151,6 @@ class Entry:
         function = getattr(self.cls, "summary_size", None)
         return None if function is None else int(function(dim, num_heads, tokens, **arguments))
 
-    @property
-    def source_hash(self) -> str:
-        """Hash of the code of the file the part is written in; part of every measurement's key."""
-        return source_hash(self.file)
-
     def build(self, supplied: dict[str, Any], arguments: dict[str, Any]) -> nn.Module:
         """The part, from what it names of `supplied` and all `arguments`; calls its own `init_weights()`."""
         given = {name: supplied[name] for name in self.supplied if name in supplied}
@@ -167,23 +161,6 @@ class Entry:
 
     def _parameters(self) -> list[inspect.Parameter]:
         return list(inspect.signature(self.cls.__init__).parameters.values())[1:]
-
-
-@cache
-def source_hash(file: Path) -> str:
-    """Hash of what a Python file does: comments, layout and docstrings do not change it."""
-    return _text_hash(file.read_text(encoding="utf-8"))
-
-
-@cache
-def _text_hash(text: str) -> str:
-    tree = ast.parse(text)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                node.body = node.body[1:] or [ast.Pass()]
-    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
 
 
 class UnknownPartError(KeyError):

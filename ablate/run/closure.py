@@ -19,14 +19,12 @@ from pathlib import Path
 import ablate
 import blocks
 from ablate.extensions import PREFIX
-from blocks.registry import _text_hash
+from ablate.run.source import measured, source_hash
 
 _ROOTS = {
     "ablate": Path(ablate.__file__).resolve().parent,
     "blocks": Path(blocks.__file__).resolve().parent,
 }
-_EXPORTING = ("torch.compiler.is_exporting()", "torch.onnx.is_in_onnx_export()")
-_REMEMBERED = ["property", "cache"]
 _LIBRARIES = tuple(
     Path(path).resolve()
     for name in ("stdlib", "platstdlib", "purelib", "platlib")
@@ -38,10 +36,7 @@ _LIBRARIES = tuple(
 def code_hash(*names: str) -> str:
     """The hash of everything that the modules of these names, or the files at these paths, are made of.
 
-    A name may end in `:attribute`. Comments, layout and docstrings do not change the hash, and neither does
-    what runs only while a graph is exported, under a test of `torch.compiler.is_exporting()` or
-    `torch.onnx.is_in_onnx_export()`: no cell runs it. A property that is remembered (`@property` over
-    `@cache`) counts as one that is not: it has the same value.
+    A name may end in `:attribute`. What counts of a file is said by `ablate.run.source`.
     """
     text = "\n".join(f"{file} {hashed}" for file, hashed in code_files(*names))
     return hashlib.sha256(text.encode()).hexdigest()[:24]
@@ -49,39 +44,7 @@ def code_hash(*names: str) -> str:
 
 def code_files(*names: str) -> list[tuple[str, str]]:
     """The files that `code_hash` is made of, each with the hash of what it does."""
-    return [(_shown(file), _text_hash(_measured(file))) for file in sorted(closure(*names))]
-
-
-@cache
-def _measured(file: Path) -> str:
-    """A file's text without what runs only while a graph is exported, and without what is only remembered."""
-    text = file.read_text(encoding="utf-8")
-    if not any(word in text for word in (*_EXPORTING, "@cache")):
-        return text
-    tree = _Measured().visit(ast.parse(text))
-    for node in ast.walk(tree):
-        if getattr(node, "body", None) == []:
-            node.body = [ast.Pass()]  # type: ignore[attr-defined]
-    return ast.unparse(tree)
-
-
-class _Measured(ast.NodeTransformer):
-    """Puts what is run otherwise in the place of what runs only while a graph is exported, and plain
-    properties in the place of remembered ones."""
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
-        self.generic_visit(node)
-        if [ast.unparse(decorator) for decorator in node.decorator_list] == _REMEMBERED:
-            del node.decorator_list[1]
-        return node
-
-    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
-        self.generic_visit(node)
-        return node.orelse if ast.unparse(node.test) in _EXPORTING else node
-
-    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
-        self.generic_visit(node)
-        return node.orelse if ast.unparse(node.test) in _EXPORTING else node
+    return [(_shown(file), source_hash(file)) for file in sorted(closure(*names))]
 
 
 @cache
@@ -110,34 +73,34 @@ def _file_of(name: str) -> Path | None:
 @cache
 def _imported(file: Path) -> tuple[Path, ...]:
     """The files that one file imports directly."""
-    found = []
-    for base, objects in _imports(_measured(file), _package_of(file)):
+    files = []
+    for base, objects in _imports(file, _package_of(file)):
         modules = [f"{base}.{name}" for name in objects]
         known = [module for module in modules if _module_file(module) is not None]
         if len(known) < len(modules) or not modules:
             known.append(base)
-        found += [path for name in known if (path := _module_file(name, beside=file.parent)) is not None]
-    return tuple(found)
+        files += [path for name in known if (path := _module_file(name, beside=file.parent)) is not None]
+    return tuple(files)
 
 
 @cache
-def _imports(text: str, package: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Modules that a text may import, each with what is imported from it, which may be modules too."""
-    found: list[tuple[str, tuple[str, ...]]] = []
-    for node in _run_nodes(ast.parse(text)):
+def _imports(file: Path, package: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Modules that a file may import, each with what is imported from it, which may be modules too."""
+    imports: list[tuple[str, tuple[str, ...]]] = []
+    for node in _run_nodes(measured(file)):
         if isinstance(node, ast.Import):
-            found += [(alias.name, ()) for alias in node.names]
+            imports += [(alias.name, ()) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
                 parts = package.split(".")
                 base = ".".join([*parts[: len(parts) - node.level + 1], *filter(None, [base])])
-            found.append((base, tuple(alias.name for alias in node.names)))
+            imports.append((base, tuple(alias.name for alias in node.names)))
         elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "load" and node.args:
             argument = node.args[0]
             if isinstance(argument, ast.Constant) and ":" in str(argument.value):
-                found.append((str(argument.value).partition(":")[0], ()))
-    return tuple(found)
+                imports.append((str(argument.value).partition(":")[0], ()))
+    return tuple(imports)
 
 
 def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
@@ -206,5 +169,5 @@ def _shown(file: Path) -> str:
 
 def forget() -> None:
     """Forget what files hold, for a process in which they change."""
-    for remembered in (code_hash, closure, _imported, _module_file, _measured):
+    for remembered in (code_hash, closure, source_hash, _imported, _imports, _module_file):
         remembered.cache_clear()

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 import blocks
 from blocks import registry
 from blocks.key_only import KeyOnlyAttention
-from blocks.registry import source_hash
 
 MIXER = '''
 from torch import nn
@@ -143,17 +142,6 @@ def test_load_file_registers_the_users_mixer(user_file):
     with pytest.raises(ValueError, match="strength must not be negative"):
         entry.build({"dim": 4}, {"strength": -1.0})
     assert blocks.load_file(path) == [entry]  # a second time changes nothing
-
-
-def test_source_hash_follows_the_code(user_file):
-    path = user_file("mine_b")
-    (entry,) = blocks.load_file(path)
-    text, before = path.read_text(), source_hash.__wrapped__(path)
-    assert entry.source_hash == before
-    path.write_text(text.replace("at length", "briefly") + "\n# a comment\n")
-    assert source_hash.__wrapped__(path) == before
-    path.write_text(text.replace("x * self.strength", "x + self.strength"))
-    assert source_hash.__wrapped__(path) != before
 
 
 def test_load_file_refuses_files_without_blocks(user_file):

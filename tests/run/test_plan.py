@@ -268,16 +268,6 @@ def test_code_that_only_an_exported_graph_runs_is_in_no_key(
     assert closure.code_hash(str(path)) != before
 
 
-@pytest.mark.parametrize(("over", "same"), [("@property\n@cache", True), ("@cache", False), ("", False)])
-def test_what_a_property_remembers_is_in_no_key(tmp_path: Path, over: str, same: bool) -> None:
-    path = tmp_path / "remembered.py"
-    path.write_text("from functools import cache\n@property\ndef side(self): return 2\n")
-    before = closure.code_hash(str(path))
-    path.write_text(f"from functools import cache\n{over}\ndef side(self): return 2\n")
-    closure.forget()
-    assert (closure.code_hash(str(path)) == before) == same
-
-
 def test_the_code_of_the_baseline_is_in_the_keys_of_all_times(
     tmp_path: Path, fresh_blocks: Callable[[], None]
 ) -> None:
