@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from blocks.initial import normal
 from blocks.registry import register
 from blocks.sizes import head_dim, odd
 from blocks.tokens import to_map, to_tokens
@@ -51,7 +52,7 @@ class AttentionFreeMixer(nn.Module):
         self.position_bias: nn.Parameter | None = None
         self.gamma: nn.Parameter | None = None
         if form == "conv":
-            self.position_bias = nn.Parameter(torch.randn(num_heads, 1, kernel, kernel) * 0.02)
+            self.position_bias = nn.Parameter(normal(num_heads, 1, kernel, kernel, std=0.02))
             if standardise:
                 if kernel == 1:
                     raise ValueError("standardise needs a kernel of more than one place, got kernel 1")

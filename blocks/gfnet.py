@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from blocks.initial import normal
 from blocks.registry import register
 from blocks.sizes import positive
 
@@ -31,7 +32,7 @@ class GlobalFilter(nn.Module):
         super().__init__()
         self.size = positive("size", size)
         # rows of all frequencies, columns of the half that a real signal has, real and imaginary part
-        self.filter = nn.Parameter(torch.randn(size, size // 2 + 1, dim, 2) * 0.02)
+        self.filter = nn.Parameter(normal(size, size // 2 + 1, dim, 2, std=0.02))
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, C, H, W)` -> `(B, C, H, W)`."""

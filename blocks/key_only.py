@@ -33,6 +33,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from blocks.initial import normal
 from blocks.registry import register
 from blocks.sizes import head_dim, odd
 from blocks.tokens import to_map, to_tokens
@@ -87,12 +88,12 @@ class KeyOnlyAttention(nn.Module):
         # K (if the saliency needs it), V and perhaps U
         self.kv = nn.Linear(dim, (self.keys + 1 + gate_proj) * dim, bias=qkv_bias)
         if self.keys:
-            self.saliency = nn.Parameter(torch.randn(num_heads, self.head_dim) * self.head_dim**-0.5)
+            self.saliency = nn.Parameter(normal(num_heads, self.head_dim, std=self.head_dim**-0.5))
         else:  # of the size of W_K w_h, when a model starts its W_K at 0.02
-            self.saliency = nn.Parameter(torch.randn(num_heads, dim) * 0.02)
+            self.saliency = nn.Parameter(normal(num_heads, dim, std=0.02))
         self.saliency_bias = nn.Parameter(torch.zeros(num_heads))
         if gate == "decay":
-            self.position_bias = nn.Parameter(torch.randn(num_heads, 1, kernel, kernel) * 0.02)
+            self.position_bias = nn.Parameter(normal(num_heads, 1, kernel, kernel, std=0.02))
         self.proj = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from blocks.initial import normal
 from blocks.registry import register
 from blocks.rotary import grid_places
 from blocks.sizes import head_dim, odd
@@ -43,7 +44,7 @@ class NeighbourhoodAttention(nn.Module):
         self.proj = nn.Linear(dim, dim)
         # One bias per head and offset, rows are vertical offsets j - i from -(w - 1) to w - 1.
         self.relative_bias = (
-            nn.Parameter(torch.randn(num_heads, 2 * window - 1, 2 * window - 1) * 0.02)
+            nn.Parameter(normal(num_heads, 2 * window - 1, 2 * window - 1, std=0.02))
             if relative_bias
             else None
         )

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from blocks.initial import normal
 from blocks.registry import register
 from blocks.sizes import odd, positive
 
@@ -47,7 +48,7 @@ class LearnedPosition(nn.Module):
 
     def __init__(self, dim: int, *, size: int = 14):
         super().__init__()
-        self.table = nn.Parameter(torch.randn(1, dim, positive("size", size), size) * 0.02)
+        self.table = nn.Parameter(normal(1, dim, positive("size", size), size, std=0.02))
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, C, H, W)` -> `(B, C, H, W)`."""

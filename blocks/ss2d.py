@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from blocks.initial import normal
 from blocks.registry import register
 from blocks.selective_scan import selective_scan
 from blocks.sizes import expanded, odd, positive
@@ -50,8 +51,8 @@ class SelectiveScan2d(nn.Module):
         self.conv = (
             nn.Conv2d(inner, inner, odd("conv", conv), padding=conv // 2, groups=inner) if conv else None
         )
-        self.dbc = nn.Parameter(torch.randn(4, rank + 2 * state, inner) * inner**-0.5)
-        self.delta = nn.Parameter(torch.randn(4, inner, rank) * rank**-0.5)
+        self.dbc = nn.Parameter(normal(4, rank + 2 * state, inner, std=inner**-0.5))
+        self.delta = nn.Parameter(normal(4, inner, rank, std=rank**-0.5))
         # As in Mamba: steps start between 0.001 and 0.1 (here the bias before softplus), A at -1, ..., -S.
         step = torch.exp(torch.empty(4, 1, inner).uniform_(-6.9, -2.3))
         self.delta_bias = nn.Parameter(step.expm1().log())

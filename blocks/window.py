@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from blocks.initial import normal
 from blocks.registry import register
 from blocks.sizes import head_dim, positive
 
@@ -37,7 +38,7 @@ class WindowAttention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
         self.proj = nn.Linear(dim, dim)
         # One bias per head and offset; rows are vertical offsets from -(size - 1) to size - 1.
-        self.relative_bias = nn.Parameter(torch.randn(num_heads, 2 * size - 1, 2 * size - 1) * 0.02)
+        self.relative_bias = nn.Parameter(normal(num_heads, 2 * size - 1, 2 * size - 1, std=0.02))
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, C, H, W)` -> `(B, C, H, W)`."""

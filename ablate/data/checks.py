@@ -12,16 +12,21 @@ from ablate.errors import AblateError, Mistake
 
 
 def check_settings(settings: Any, size: Any) -> list[Mistake]:
-    """The mistake in the name or the arguments of `settings.dataset`, if there is one. Loads nothing."""
+    """The mistakes in the name and the arguments of `settings.dataset`, and in what it is judged on. Loads
+    nothing."""
     try:
-        check_name(settings.dataset)
+        entry = find_entry(check_name(settings.dataset).name)
     except AblateError as error:
         return [Mistake(str(error), ("dataset",))]
-    return [
+    mistakes = [
         Mistake(str(trouble), ("shifts", place))
         for place, text in enumerate(settings.shifts)
         if (trouble := _trouble(text)) is not None
     ]
+    if settings.flip_test and not entry.flip:
+        message = f"{entry.name}: a mirrored image may change its class; flip_test cannot be used"
+        mistakes.append(Mistake(message, ("flip_test",)))
+    return mistakes
 
 
 def check_tasks(settings: Any, size: Any) -> list[Mistake]:

@@ -19,7 +19,8 @@ from pathlib import Path
 import ablate
 import blocks
 from ablate.extensions import PREFIX
-from ablate.run.source import measured, source_hash
+from ablate.run.source import forget as forget_source
+from ablate.run.source import source, source_hash
 
 _ROOTS = {
     "ablate": Path(ablate.__file__).resolve().parent,
@@ -87,7 +88,7 @@ def _imported(file: Path) -> tuple[Path, ...]:
 def _imports(file: Path, package: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Modules that a file may import, each with what is imported from it, which may be modules too."""
     imports: list[tuple[str, tuple[str, ...]]] = []
-    for node in _run_nodes(measured(file)):
+    for node in _run_nodes(source(file)):
         if isinstance(node, ast.Import):
             imports += [(alias.name, ()) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -169,5 +170,6 @@ def _shown(file: Path) -> str:
 
 def forget() -> None:
     """Forget what files hold, for a process in which they change."""
-    for remembered in (code_hash, closure, source_hash, _imported, _imports, _module_file):
+    for remembered in (code_hash, closure, _imported, _imports, _module_file):
         remembered.cache_clear()
+    forget_source()

@@ -12,49 +12,60 @@ import hashlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 _EXPORTING = ("torch.compiler.is_exporting()", "torch.onnx.is_in_onnx_export()")
 _REMEMBERED = ["property", "cache"]
 _BUILTIN = frozenset(dir(builtins))
 _BY_NAME = frozenset({"dir", "eval", "exec", "locals", "vars"})
 """Functions that see what local variables are called."""
+_Scope = TypeVar("_Scope", ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+@cache
+def source(file: Path) -> ast.Module:
+    """The syntax tree of what counts of a file.
+
+    Without what runs only while a graph is exported, under a test of `torch.compiler.is_exporting()` or
+    `torch.onnx.is_in_onnx_export()`: no cell runs it. A property that is remembered (`@property` over
+    `@cache`) counts as one that is not: it has the same value.
+    """
+    tree: ast.Module = _Measured().visit(ast.parse(file.read_text(encoding="utf-8")))
+    kept = _BUILTIN | frozenset(_bound(tree, assigned=True, functions=False))
+    for function in _outermost_functions(tree):
+        _number_locals(function, kept)
+    return tree
 
 
 @cache
 def source_hash(file: Path) -> str:
     """The hash of what a file does."""
-    tree = measured(file)
-    kept = _BUILTIN | frozenset(_bound(tree, assigned=True, functions=False))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0]
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                node.body = node.body[1:] or [ast.Pass()]
-    for function in _outermost_functions(tree):
-        _number_locals(function, kept)
-    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
+    return hashlib.sha256(ast.unparse(source(file)).encode()).hexdigest()[:16]
 
 
-def measured(file: Path) -> ast.Module:
-    """A file's syntax tree without what runs only while a graph is exported, under a test of
-    `torch.compiler.is_exporting()` or `torch.onnx.is_in_onnx_export()`: no cell runs it. A property that is
-    remembered (`@property` over `@cache`) counts as one that is not: it has the same value."""
-    tree: ast.Module = _Measured().visit(ast.parse(file.read_text(encoding="utf-8")))
-    for node in ast.walk(tree):
-        if getattr(node, "body", None) == []:
-            node.body = [ast.Pass()]  # type: ignore[attr-defined]
-    return tree
+def forget() -> None:
+    """Forget what files hold, for a process in which they change."""
+    source.cache_clear()
+    source_hash.cache_clear()
 
 
 class _Measured(ast.NodeTransformer):
-    """Puts what is run otherwise in the place of what runs only while a graph is exported, and plain
-    properties in the place of remembered ones."""
+    """Takes docstrings out, puts what is run otherwise in the place of what runs only while a graph is
+    exported, and plain properties in the place of remembered ones."""
+
+    def visit_Module(self, node: ast.Module) -> ast.Module:
+        return self._body(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        return self._body(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AsyncFunctionDef:
+        return self._body(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
-        self.generic_visit(node)
         if [ast.unparse(decorator) for decorator in node.decorator_list] == _REMEMBERED:
             del node.decorator_list[1]
-        return node
+        return self._body(node)
 
     def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
         self.generic_visit(node)
@@ -63,6 +74,16 @@ class _Measured(ast.NodeTransformer):
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         self.generic_visit(node)
         return node.orelse if ast.unparse(node.test) in _EXPORTING else node
+
+    def _body(self, node: _Scope) -> _Scope:
+        if (
+            node.body
+            and isinstance(first := node.body[0], ast.Expr)
+            and isinstance(first.value, ast.Constant)
+        ):
+            del node.body[0]
+        self.generic_visit(node)
+        return node
 
 
 def _outermost_functions(node: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:

@@ -164,8 +164,9 @@ def contrast(
     if margin is not None:
         _positive(margin)
     common = [key for key in terms[0][1] if all(key in sample for _, sample in terms)]
-    sums = [math.fsum(weight * sample[key] for weight, sample in terms) for key in common]
-    size = max((abs(weight * sample[key]) for weight, sample in terms for key in common), default=0.0)
+    weighted = [[weight * sample[key] for weight, sample in terms] for key in common]
+    sums = [math.fsum(values) if all(map(math.isfinite, values)) else math.nan for values in weighted]
+    size = max((abs(value) for values in weighted for value in values), default=0.0)
     return compare_differences(sums, margin, lower_is_better=lower_is_better, size=size)
 
 

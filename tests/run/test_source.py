@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import ablate
-from ablate.run.source import source_hash
+from ablate.run.source import forget, source_hash
 
 Hash = Callable[[str], str]
 
@@ -48,7 +48,8 @@ def hash_of(tmp_path: Path) -> Hash:
     def hash_of(text: str) -> str:
         path = tmp_path / "code.py"
         path.write_text(text)
-        return source_hash.__wrapped__(path)
+        forget()
+        return source_hash(path)
 
     return hash_of
 

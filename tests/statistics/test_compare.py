@@ -87,7 +87,8 @@ def test_no_pair_one_pair_and_nan_claim_nothing():
     lost = compare({1: math.nan, 2: 2.0, 3: 4.0}, {1: 1.0, 2: 1.0, 3: 1.0}, margin=9.0)
     assert math.isnan(lost.mean)
     endless = compare({1: math.inf, 2: 2.0}, {1: 1.0, 2: 1.0})
-    for outcome in (empty, single, lost, endless):
+    both = compare({1: math.inf, 2: 2.0}, {1: math.inf, 2: 1.0})
+    for outcome in (empty, single, lost, endless, both):
         assert math.isnan(outcome.p)
         assert outcome.verdict == "not resolved"
         assert not outcome.resolved

@@ -159,6 +159,13 @@ SECTIONS = {
     "measure: {throughput: {precison: fp32}}": ["2:24: unknown key 'precison'; did you mean 'precision'?"],
     "measure: {accuracy: {epochs: 0, dataset: digits}}": ["2:30: expected more than 0, got 0"],
     "measure: {accuracy: {seeds: 0, dataset: digits}}": ["2:29: expected at least 1, got 0"],
+    "measure: {accuracy: {dataset: digits, flip_test: true}}": [
+        "2:50: digits: a mirrored image may change its class; flip_test cannot be used"
+    ],
+    "measure: {segmentation: {dataset: 'cutouts:shaps'}}": [
+        "2:35: cutouts takes shapes, drawn, clipart after its colon, got 'shaps'; did you mean 'shapes'?"
+    ],
+    "measure: {detection: {dataset: coco}}": ["2:32: coco needs a folder: coco:PATH"],
     "measure: {accuracy: {}}": ["2:11: the key 'dataset' is missing"],
     "report: {baseline: c}": ["2:20: unknown layout 'c'; known: a, b"],
     "search: {objectives: [minimize mac], space: {depths: [[1, 2]]}}": [

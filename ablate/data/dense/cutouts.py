@@ -170,14 +170,12 @@ def box_of(seen: npt.NDArray[Any]) -> tuple[int, int, int, int]:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-@dense_dataset("cutouts", "segmentation", "detection", path=None)
+@dense_dataset("cutouts", "segmentation", "detection", kinds=KINDS)
 def cutouts(
     task: Task, path: Path | None, *, size: int | None, train_images: int | None, test_images: int | None
 ) -> DenseDataset[Any]:
     """Composed scenes of `size` pixels; training has new ones for every index, the test a fixed number."""
     kind = str(path) if path else ("clipart" if CLIPART.is_dir() else "drawn")
-    if kind not in KINDS:
-        raise AblateError(f"cutouts takes {', '.join(KINDS)} after its colon, got {kind!r}")
     side = size or SIDE
     if side < 32:
         raise AblateError(f"cutouts need at least 32 pixels, got {side}")

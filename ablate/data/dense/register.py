@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -19,12 +19,12 @@ MODULES = ("ade20k", "coco", "cutouts", "masks", "voc")
 class Entry:
     """A set: `load(task, path, options)`; `path` is what stands after the colon of its name, if anything.
 
-    `path` says whether one is needed (`True`), taken (`None`) or refused (`False`).
+    A set of files needs the path of a folder there. A composed one takes one of its `kinds`, or nothing.
     """
 
     name: str
     tasks: tuple[Task, ...]
-    path: bool | None
+    kinds: tuple[str, ...]
     load: Callable[..., DenseDataset[Any]]
 
 
@@ -32,13 +32,13 @@ _entries: dict[str, Entry] = {}
 L = TypeVar("L", bound=Callable[..., DenseDataset[Any]])
 
 
-def dense_dataset(name: str, *tasks: Task, path: bool | None = True) -> Callable[[L], L]:
+def dense_dataset(name: str, *tasks: Task, kinds: Iterable[str] = ()) -> Callable[[L], L]:
     """Register a loader `(task, path, *, size, train_images, test_images) -> DenseDataset` under a name."""
 
     def register(load: L) -> L:
         if name in _entries:
             raise ValueError(f"there is a dense set {name!r} already")
-        _entries[name] = Entry(name, tasks, path, load)
+        _entries[name] = Entry(name, tasks, tuple(kinds), load)
         return load
 
     return register
@@ -59,8 +59,8 @@ def dense_names(task: Task | None = None) -> tuple[str, ...]:
 def split_name(name: str, task: Task) -> tuple[Entry, Path | None]:
     """`coco:PATH` as its entry and its path, with `~` for the home folder.
 
-    Raises `AblateError` when there is no such set, when it does not serve the task, or when a path is missing
-    or too much. Files are not looked at.
+    Raises `AblateError` when there is no such set, when it does not serve the task, when a path is missing or
+    the kind is unknown. Files are not looked at.
     """
     word, colon, rest = name.partition(":")
     known = dense_names(task)
@@ -68,10 +68,13 @@ def split_name(name: str, task: Task) -> tuple[Entry, Path | None]:
         other = f" (it is not for {task})" if word in entries() else ""
         raise AblateError(f"unknown set for {task} {word!r}{other}{did_you_mean(word, known)}")
     entry = entries()[word]
-    if entry.path is True and not rest:
+    if not entry.kinds and not rest:
         raise AblateError(f"{word} needs a folder: {word}:PATH")
-    if entry.path is False and colon:
-        raise AblateError(f"{word} takes no path, got {name!r}")
+    if entry.kinds and colon and rest not in entry.kinds:
+        kinds = ", ".join(entry.kinds)
+        raise AblateError(
+            f"{word} takes {kinds} after its colon, got {rest!r}{did_you_mean(rest, entry.kinds)}"
+        )
     return entry, Path(rest).expanduser() if rest else None
 
 
