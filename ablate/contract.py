@@ -171,18 +171,20 @@ def _determinism(build: Build, dim: int) -> str:
 
 
 def _counted(build: Build, dim: int) -> str:
-    found = count(build(), (13, 9), channels=dim, training=True)
-    _require(not found.uncounted, f"no counting rule for {', '.join(found.uncounted)}")
-    return f"{found.macs:,} MACs in a training step at 13 x 9, none left out"
+    work = count(build(), (13, 9), channels=dim, training=True)
+    _require(not work.uncounted, f"no counting rule for {', '.join(work.uncounted)}")
+    return f"{work.macs:,} MACs in a training step at 13 x 9, none left out"
 
 
 def _formulas(call: BlockCall) -> str:
-    found = formulas(call, ("params", "macs"))
-    for name, formula in found.items():
+    by_quantity = formulas(call, ("params", "macs"))
+    for name, formula in by_quantity.items():
         _require(formula.expression is not None, f"{name} have no closed form in N and C")
-    conditions = {formula.condition for formula in found.values() if formula.condition}
+    conditions = {formula.condition for formula in by_quantity.values() if formula.condition}
     where = f" where {'; '.join(sorted(conditions))}" if conditions else ""
-    return f"MACs {found['macs']}, {found['macs'].order}; parameters {found['params']}{where}"
+    return (
+        f"MACs {by_quantity['macs']}, {by_quantity['macs'].order}; parameters {by_quantity['params']}{where}"
+    )
 
 
 def _memory(build: Build, dim: int) -> str:

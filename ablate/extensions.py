@@ -65,7 +65,7 @@ def load_extension(path: Path, *, shown: str | None = None) -> None:
     try:
         import_file(path)
     except Exception as error:  # the user's code may raise anything
-        raise AblateError(f"cannot import {shown}: {said(error)}") from error
+        raise AblateError(f"cannot import {shown}: {one_line(error)}") from error
 
 
 @cache
@@ -76,12 +76,12 @@ def load_installed() -> tuple[str, ...]:
         try:
             entry.load()
         except Exception as error:
-            raise AblateError(f"cannot import the extension {entry.value}: {said(error)}") from error
+            raise AblateError(f"cannot import the extension {entry.value}: {one_line(error)}") from error
         names.append(entry.value)
     return tuple(names)
 
 
-def said(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """An exception in one line."""
     return " ".join(str(error).split()) or type(error).__name__
 
@@ -119,9 +119,9 @@ def _child(path: Path, reader: int, writer: int) -> None:
         import_file(path)
         code = 0
     except Exception as error:
-        message = said(error)
+        message = one_line(error)
     except BaseException as error:
-        message = f"it ends the process ({type(error).__name__}: {said(error)})"
+        message = f"it ends the process ({type(error).__name__}: {one_line(error)})"
     finally:
         os.write(writer, message.encode("utf-8", "replace")[:4000])
         os._exit(code)

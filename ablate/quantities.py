@@ -61,7 +61,7 @@ class Quantity:
 
 def predicted_peak(kernel: str, mode: str) -> Quantity:
     """The predicted peak of one step by attention kernel, read from the count of a layout."""
-    how = "attention by a flash-like kernel, O(N)" if kernel == "fused" else (
+    attention = "attention by a flash-like kernel, O(N)" if kernel == "fused" else (
         "attention with its N x N matrix materialised"
     )  # fmt: skip
     step = "forward pass without gradients" if mode == "inference" else (
@@ -72,7 +72,7 @@ def predicted_peak(kernel: str, mode: str) -> Quantity:
         f"{mode.capitalize()} peak, {kernel}",
         "MiB",
         "Most bytes alive at once above the weights and the input, predicted by following every storage; "
-        f"{how}; {step}.",
+        f"{attention}; {step}.",
         f"memory.{kernel}.{mode}_peak",
         column=f"{mode}_peak_{kernel}_bytes",
         scale=MEBI,

@@ -59,14 +59,14 @@ def links(module: nn.Module, among: Iterable[nn.Module], image: Tensor) -> list[
         if len(runs) == 1 and all(watch.reads[id(p)] == 1 for p in part.parameters(recurse=False))
     }
     makers = {id(out): (part, out) for part, (_, out) in ran_once.items()}
-    found = []
+    pairs = []
     for second, (tensor, _) in ran_once.items():
         source = watch.source(tensor)
         if source in makers:
             first, out = makers[source]
             if first is not second and _same_channels(first, out, second, tensor):
-                found.append(Link(first, second))
-    return found
+                pairs.append(Link(first, second))
+    return pairs
 
 
 def _hooked(part: nn.Module) -> bool:

@@ -45,7 +45,7 @@ Case = tuple[Layout, int]
 def random_layouts(number: int, seed: int) -> list[Layout]:
     """Layouts of four stages: each stage with its own width, depth and cycle of one or two mixers."""
     draw = random.Random(seed)
-    found = []
+    layouts = []
     for index in range(number):
         stages = []
         for low, high in DEPTHS:
@@ -53,8 +53,8 @@ def random_layouts(number: int, seed: int) -> list[Layout]:
             depth = draw.randint(low, high)
             stages.append(" ".join(cycle[i % len(cycle)] for i in range(depth)))
         widths = [draw.choice(grid) for grid in WIDTHS]
-        found.append(Layout(stages=" | ".join(stages), name=f"random-{index}", widths=widths))
-    return found
+        layouts.append(Layout(stages=" | ".join(stages), name=f"random-{index}", widths=widths))
+    return layouts
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -46,7 +46,7 @@ def accuracy(pairs: int) -> Comparison:
 def latency(times: int) -> list[Comparison]:
     """The latency ratio of two copies of one layout, so many times."""
     study = parse_study(STUDY + "measure: {throughput: {batch: 8, processes: 5, rounds: 2, seconds: 0.3}}\n")
-    found = []
+    comparisons = []
     for _ in range(times):
         with TemporaryDirectory() as folder, Ledger(Path(folder) / FILE) as ledger:
             with make_executor("local", Setup(1, None, Path(folder))) as executor:
@@ -57,8 +57,8 @@ def latency(times: int) -> list[Comparison]:
                 if record.layout == "b" and isinstance(record.values, ThroughputValues)
             )
         ratios = dict(enumerate(values.process_ratios))
-        found.append(compare_ratios(ratios, dict.fromkeys(ratios, 1.0)))
-    return found
+        comparisons.append(compare_ratios(ratios, dict.fromkeys(ratios, 1.0)))
+    return comparisons
 
 
 def main() -> None:
@@ -69,8 +69,8 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=20)
     given = parser.parse_args()
     if given.what == "accuracy":
-        found = accuracy(given.pairs)
-        print(f"{found.mean:+.3f} points, {found.verdict} ({comparison_hint(found)})")
+        comparison = accuracy(given.pairs)
+        print(f"{comparison.mean:+.3f} points, {comparison.verdict} ({comparison_hint(comparison)})")
         return
     ratios = latency(given.times)
     for ratio in ratios:

@@ -248,12 +248,12 @@ def load_file(path: Path) -> list[Entry]:
         except BaseException:
             del sys.modules[name]
             raise
-    found = [entry for entry in _entries.values() if entry.file == path]
-    if not found:
+    registered = [entry for entry in _entries.values() if entry.file == path]
+    if not registered:
         raise ValueError(
             f"{path.name} registers no block; decorate a class with @blocks.register('mixer', NAME)"
         )
-    return found
+    return registered
 
 
 def names(*kinds: Kind) -> tuple[str, ...]:

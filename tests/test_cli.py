@@ -96,61 +96,61 @@ def test_every_command_has_help_with_an_example(ablate: Command, name: str) -> N
     ],
 )
 def test_known_models(ablate: Command, model: str, macs: float, tolerance: float) -> None:
-    found = json.loads(ablate("cost", f"timm:{model}", "--resolution", 224, "--json").out)
-    assert abs(found["macs"] - macs) <= tolerance
-    assert found["flops"] == 2 * found["macs"]
-    assert found["resolution"] == 224
-    assert found["uncounted"] == []
+    cost = json.loads(ablate("cost", f"timm:{model}", "--resolution", 224, "--json").out)
+    assert abs(cost["macs"] - macs) <= tolerance
+    assert cost["flops"] == 2 * cost["macs"]
+    assert cost["resolution"] == 224
+    assert cost["uncounted"] == []
     # float32 parameters, and up to 2 % of buffers
-    assert 1 <= found["memory"]["weights"] / (4 * found["params"]) < 1.02
-    assert found["stages"]
+    assert 1 <= cost["memory"]["weights"] / (4 * cost["params"]) < 1.02
+    assert cost["stages"]
 
 
 def test_cost_of_a_layout(ablate: Command) -> None:
     options = ("--widths", "64,128,320,512", "--depths", "2,2,2,2", "--json")
-    found, larger = (
+    small, larger = (
         json.loads(ablate("cost", "alternate(conv, key_only)", "--resolution", size, *options).out)
         for size in (224, 448)
     )
-    assert {"params", "macs", "flops", "resolution", "uncounted", "memory", "stages"} <= set(found)
-    assert sum(stage["params"] for stage in found["stages"]) == found["params"] == larger["params"]
-    assert sum(stage["macs"] for stage in found["stages"]) == found["macs"]
+    assert {"params", "macs", "flops", "resolution", "uncounted", "memory", "stages"} <= set(small)
+    assert sum(stage["params"] for stage in small["stages"]) == small["params"] == larger["params"]
+    assert sum(stage["macs"] for stage in small["stages"]) == small["macs"]
     # both mixers are linear in the tokens; only the classifier does not grow
-    assert larger["macs"] - 512_000 == 4 * (found["macs"] - 512_000)
+    assert larger["macs"] - 512_000 == 4 * (small["macs"] - 512_000)
     for kernel in ("fused", "math"):
-        assert {"inference_peak", "saved_activations", "training_peak"} <= set(found["memory"][kernel])
+        assert {"inference_peak", "saved_activations", "training_peak"} <= set(small["memory"][kernel])
 
 
 @pytest.mark.parametrize("options", [("timm:resnet18",), ("conv", "--norm", "batch")], ids=" ".join)
 def test_batch_norm_on_a_single_value(ablate: Command, options: tuple[str, ...]) -> None:
     """At 32 px the last features are 1 x 1: PyTorch would not train on one such image, but it has a cost."""
-    one, two = (
+    single, double = (
         json.loads(ablate("cost", *options, "--resolution", 32, "--batch", batch, "--json").out)
         for batch in (1, 2)
     )
-    assert one["macs"] > 0
+    assert single["macs"] > 0
     for kernel in ("fused", "math"):
-        saved = [found["memory"][kernel]["saved_activations"] for found in (one, two)]
+        saved = [record["memory"][kernel]["saved_activations"] for record in (single, double)]
         assert 1.8 < saved[1] / saved[0] <= 2
 
 
 def test_blocks(ablate: Command) -> None:
-    found = {block["name"]: block for block in json.loads(ablate("blocks", "--json").out)}
+    by_name = {block["name"]: block for block in json.loads(ablate("blocks", "--json").out)}
     assert {"key_only", "softmax", "sra", "window", "linear", "conv", "mbconv", "convnext", "pool"} <= set(
-        found
+        by_name
     )
-    assert found["softmax"]["macs"] == "4*C**2*N + 2*C*N**2"
-    assert found["softmax"]["order"] == "O(N^2)"
-    sizes = {name: block["summary_size"] for name, block in found.items() if block["summary_size"]}
+    assert by_name["softmax"]["macs"] == "4*C**2*N + 2*C*N**2"
+    assert by_name["softmax"]["order"] == "O(N^2)"
+    sizes = {name: block["summary_size"] for name, block in by_name.items() if block["summary_size"]}
     assert sizes["softmax"] == {"dim": 64, "num_heads": 2, "tokens": 784, "numbers": 2 * 64 * 784}
     assert (sizes["key_only"]["numbers"], sizes["pool"]["numbers"]) == (64, 0)
-    assert found["basic"]["summary_size"] is None
-    assert "N" in found["key_only"]["macs"]
-    assert "N**" not in found["key_only"]["macs"]
-    assert found["key_only"]["order"] == "O(N)"
-    assert {"name": "size", "type": "int", "default": 7} in found["window"]["arguments"]
-    assert found["pool"]["macs"] == "0"
-    assert all(block["uncounted"] == [] and isinstance(block["params"], str) for block in found.values())
+    assert by_name["basic"]["summary_size"] is None
+    assert "N" in by_name["key_only"]["macs"]
+    assert "N**" not in by_name["key_only"]["macs"]
+    assert by_name["key_only"]["order"] == "O(N)"
+    assert {"name": "size", "type": "int", "default": 7} in by_name["window"]["arguments"]
+    assert by_name["pool"]["macs"] == "0"
+    assert all(block["uncounted"] == [] and isinstance(block["params"], str) for block in by_name.values())
 
 
 def test_count_any_module() -> None:
@@ -162,10 +162,10 @@ def test_count_any_module() -> None:
     ]
     with torch.device("meta"):
         module = nn.Sequential(*layers)
-    found = count(module, resolution=32)
-    assert found.macs == 32 * 32 * 27 * 8 + 80
-    assert found.params == 27 * 8 + 90
-    assert found.uncounted == ()
+    cost = count(module, resolution=32)
+    assert cost.macs == 32 * 32 * 27 * 8 + 80
+    assert cost.params == 27 * 8 + 90
+    assert cost.uncounted == ()
 
 
 def test_a_matched_study_s_layout_costs_what_the_study_measures(ablate: Command, tmp_path: Path) -> None:
@@ -177,12 +177,12 @@ def test_a_matched_study_s_layout_costs_what_the_study_measures(ablate: Command,
         "match: {params: 100k, tolerance: 1%}\n"
     )
     for name in "ab":
-        found = json.loads(
+        cost = json.loads(
             ablate(
                 "cost", name, "--study", file, "--json", "--resolution", 32, "--channels", 1, "--classes", 10
             ).out
         )
-        assert abs(found["params"] - 100_000) <= 1_000
+        assert abs(cost["params"] - 100_000) <= 1_000
 
 
 # Mistakes
@@ -330,19 +330,21 @@ def test_parts_have_no_formulas(ablate: Command) -> None:
 
 
 def test_status_before_the_first_run(ablate: Command, tmp_path: Path) -> None:
-    found = json.loads(ablate("status", "scaling", "--out", tmp_path, "--json").out)
-    assert set(found) == {"done", "failed", "stale", "missing"}
-    assert found["missing"] > 0
-    assert found["done"] == found["failed"] == found["stale"] == 0
+    counts = json.loads(ablate("status", "scaling", "--out", tmp_path, "--json").out)
+    assert set(counts) == {"done", "failed", "stale", "missing"}
+    assert counts["missing"] > 0
+    assert counts["done"] == counts["failed"] == counts["stale"] == 0
     assert not any(tmp_path.iterdir())
 
 
 def test_a_block_of_the_user_s(ablate: Command, mixer: Path) -> None:
-    found = {block["name"]: block for block in json.loads(ablate("blocks", "--json", "--blocks", mixer).out)}
-    assert found["user_mixer"]["params"] == "C**2 + 9*C"
-    assert found["user_mixer"]["macs"] == "C**2*N + 9*C*N"
-    assert found["user_mixer"]["arguments"] == [{"name": "kernel", "type": "int", "default": 3}]
-    assert found["user_mixer"]["summary"] == "A projection, then a depthwise convolution."
+    by_name = {
+        block["name"]: block for block in json.loads(ablate("blocks", "--json", "--blocks", mixer).out)
+    }
+    assert by_name["user_mixer"]["params"] == "C**2 + 9*C"
+    assert by_name["user_mixer"]["macs"] == "C**2*N + 9*C*N"
+    assert by_name["user_mixer"]["arguments"] == [{"name": "kernel", "type": "int", "default": 3}]
+    assert by_name["user_mixer"]["summary"] == "A projection, then a depthwise convolution."
     tested = ablate("contract", "user_mixer(kernel=5)", "--blocks", mixer, "--json")
     assert tested.code == 0
     assert all(verdict["ok"] for verdict in json.loads(tested.out))

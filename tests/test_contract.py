@@ -84,8 +84,8 @@ class Decomposed(nn.Module):
 
 def test_uncounted_operators_are_named() -> None:
     blocks.register("mixer", "decomposed_for_this_test")(Decomposed)
-    found = uncounted_operators(BlockCall("decomposed_for_this_test"))
-    assert any("svd" in name for name in found)
+    operators = uncounted_operators(BlockCall("decomposed_for_this_test"))
+    assert any("svd" in name for name in operators)
     assert uncounted_operators(BlockCall("softmax")) == ()
 
 

@@ -158,18 +158,18 @@ import blocks
 class Zeroed(nn.Module):
     \"\"\"A projection that starts at zero, by each of the ways people write it.\"\"\"
 
-    def __init__(self, dim: int, resolution: tuple[int, int], *, how: str = "init"):
+    def __init__(self, dim: int, resolution: tuple[int, int], *, way: str = "init"):
         super().__init__()
         self.proj, self.other = nn.Linear(dim, dim), nn.Linear(dim, dim)
         self.size = nn.Parameter(torch.zeros(*resolution))
-        if how == "init":
+        if way == "init":
             nn.init.zeros_(self.proj.weight)
-        elif how == "data":
+        elif way == "data":
             self.proj.weight.data.zero_()
-        self.how = how
+        self.way = way
 
     def init_weights(self):
-        if self.how == "method":
+        if self.way == "method":
             nn.init.zeros_(self.proj.weight)
 
     def forward(self, x):
@@ -186,9 +186,9 @@ def zeroed(tmp_path, monkeypatch):  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.usefixtures("zeroed")
-@pytest.mark.parametrize("how", ["init", "data", "method"])
-def test_what_a_block_starts_itself_is_kept(how: str) -> None:
-    model = Layout(f"zeroed(how={how})", widths=[16, 24], depths=[1, 1]).build(3, resolution=(64, 32))
+@pytest.mark.parametrize("way", ["init", "data", "method"])
+def test_what_a_block_starts_itself_is_kept(way: str) -> None:
+    model = Layout(f"zeroed(way={way})", widths=[16, 24], depths=[1, 1]).build(3, resolution=(64, 32))
     for stage in model.stages:
         mixer = stage["block1"].mixer
         assert not mixer.proj.weight.any()

@@ -78,7 +78,7 @@ def cost(
         dense_command(described, sizes["channels"], as_json)
         return
     counted = layout_cost(described, batch=batch, **sizes)
-    found = counted.to_json() | {"ran_on": ran_on(counted)}
+    record = counted.to_json() | {"ran_on": ran_on(counted)}
     tables: list[AuditTable] = []
     if audit:
         from ablate.cost.audit import MODES
@@ -95,12 +95,12 @@ def cost(
             )
             for step, mode in progress([*product((False, True)[: 1 + training], MODES)], "audit")
         ]
-        found["audit"] = [table.to_json() for table in tables]
+        record["audit"] = [table.to_json() for table in tables]
     if as_json:
-        typer.echo(json.dumps(found))
+        typer.echo(json.dumps(record))
         return
     print_warnings(described.warnings)
-    print_cost(described.name, found)
+    print_cost(described.name, record)
     for table in tables:
         print_audit(table)
 

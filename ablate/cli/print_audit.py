@@ -25,19 +25,19 @@ def print_audit(table: AuditTable) -> None:
     ]
     print_table(f"audit, {table.mode}, {step}", ["tool", "MACs", "error, MACs", "error, %", "seconds"], rows)
     for row in table.rows:
-        told = _explanation(row)
-        if told:
-            console.print(Padding(Text(f"{row.tool}: {told}"), (0, 0, 0, 2)))
+        explanation = _explanation(row)
+        if explanation:
+            console.print(Padding(Text(f"{row.tool}: {explanation}"), (0, 0, 0, 2)))
     if table.mismatches:
         names = ", ".join(table.mismatches)
         errors.print(f"contradicts the count: {names}", style="bold red", markup=False)
 
 
 def _explanation(row: AuditRow) -> str:
-    said = [] if row.status == "ok" else [row.status]
+    parts = [] if row.status == "ok" else [row.status]
     for verb, operators in (("leaves out", row.left_out), ("adds", row.added)):
         if operators:
-            said.append(f"{verb} " + ", ".join(f"{name} {scaled(macs)}" for name, macs in operators))
+            parts.append(f"{verb} " + ", ".join(f"{name} {scaled(macs)}" for name, macs in operators))
     if row.unexplained:
-        said.append(f"{row.unexplained:+,d} MACs not explained")
-    return "; ".join(said)
+        parts.append(f"{row.unexplained:+,d} MACs not explained")
+    return "; ".join(parts)

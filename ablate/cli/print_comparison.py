@@ -57,8 +57,8 @@ def print_diff(diff: LayoutDiff) -> None:
 
 def _change(change: str, before: str, after: str, detail: str, count: int) -> str:
     times = f" (x{count})" if count > 1 else ""
-    what = f"{before} -> {after}" if change == "swap" else f"{change} {after or before}"
-    return f"{what}{times}" + (f": {detail}" if detail else "")
+    text = f"{before} -> {after}" if change == "swap" else f"{change} {after or before}"
+    return f"{text}{times}" + (f": {detail}" if detail else "")
 
 
 def _costs(costs: Costs, *, sign: bool = True) -> list[str]:

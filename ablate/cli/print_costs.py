@@ -84,7 +84,7 @@ SUMMARY_AT = {"dim": 64, "num_heads": 2, "tokens": 784}
 
 def block_record(entry: Entry, quantities: Sequence[Quantity], symbols: bool) -> dict[str, Any]:
     """One block for `ablate blocks`: arguments with types and defaults, and its formulas as strings."""
-    found = formulas(entry.name, quantities, size_arguments(entry.name) if symbols else ())
+    by_quantity = formulas(entry.name, quantities, size_arguments(entry.name) if symbols else ())
     return {
         "name": entry.name,
         "kind": entry.kind,
@@ -92,11 +92,11 @@ def block_record(entry: Entry, quantities: Sequence[Quantity], symbols: bool) ->
         "arguments": [
             {"name": a.name, "type": a.type_name, "default": a.default} for a in entry.arguments.values()
         ],
-        **{quantity: str(formula) for quantity, formula in found.items()},
+        **{quantity: str(formula) for quantity, formula in by_quantity.items()},
         "order": formulas(entry.name, ("macs",))["macs"].order,
         "summary_size": _summary_size(entry),
-        "conditions": {quantity: f.condition for quantity, f in found.items() if f.condition},
-        "reasons": {quantity: f.reason for quantity, f in found.items() if f.reason},
+        "conditions": {quantity: f.condition for quantity, f in by_quantity.items() if f.condition},
+        "reasons": {quantity: f.reason for quantity, f in by_quantity.items() if f.reason},
         "uncounted": list(uncounted_operators(BlockCall(entry.name))),
     }
 

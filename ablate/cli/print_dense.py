@@ -21,13 +21,13 @@ def dense_command(layout: Network, channels: int, as_json: bool) -> None:
     """
     from ablate.dense.cost import dense_cost
 
-    found = dense_cost(layout, channels)
+    costs = dense_cost(layout, channels)
     if as_json:
-        typer.echo(json.dumps({name: cost.to_json() for name, cost in found.items()}))
+        typer.echo(json.dumps({name: cost.to_json() for name, cost in costs.items()}))
         return
     print_warnings(layout.warnings)
     columns = ["", "MACs", "parameters", "inference peak", "saved activations", "training peak"]
-    for cost in found.values():
+    for cost in costs.values():
         pieces = {"backbone": cost.backbone, "neck": cost.neck, "head": cost.head}
         rows = [
             [name, *_printed(piece.macs, piece.params), "", "", ""]

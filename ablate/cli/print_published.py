@@ -90,9 +90,9 @@ def print_choice(
     front = {(c.model, c.resolution) for c in choice.front}
     _print_models("the most accurate within the budget", choice.shown, front, device)
     _print_models("the front", choice.front, front, device)
-    told = f"* on the front of MACs and accuracy{'' if device is None else ' and speed'}"
+    legend = f"* on the front of MACs and accuracy{'' if device is None else ' and speed'}"
     console.print(
-        f"{told}. MACs and parameters are counted, memory is predicted (one image, fp32); accuracy and "
+        f"{legend}. MACs and parameters are counted, memory is predicted (one image, fp32); accuracy and "
         f"speed are published. {choice.within} models keep to the limits on MACs and parameters.",
         markup=False,
         highlight=False,

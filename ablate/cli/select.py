@@ -106,5 +106,5 @@ def dry_run(
 
 def _words(cell: Cell) -> str:
     names = ("resolution", "mode", "precision", "kernel", "tool", "dataset", "seed")
-    told = {name: getattr(cell.condition, name, None) for name in names}
-    return ", ".join(f"{name} {value}" for name, value in told.items() if value is not None)
+    settings = {name: getattr(cell.condition, name, None) for name in names}
+    return ", ".join(f"{name} {value}" for name, value in settings.items() if value is not None)

@@ -83,8 +83,10 @@ def print_status(cells: Sequence[Cell], statuses: Mapping[str, str]) -> None:
 def print_trials(trials: Sequence[TrialRecord], wanted: int) -> None:
     """How many of a search's trials are settled, and how."""
     counts = Counter(trial.status for trial in trials)
-    how = ", ".join(f"{count} {status}" for status, count in counts.items())
-    console.print(f"search: {len(trials)} of {wanted} trials" + (f" ({how})" if how else ""), highlight=False)
+    summary = ", ".join(f"{count} {status}" for status, count in counts.items())
+    console.print(
+        f"search: {len(trials)} of {wanted} trials" + (f" ({summary})" if summary else ""), highlight=False
+    )
 
 
 _SHOWN = 10  # reasons and cells that are listed before the rest is counted

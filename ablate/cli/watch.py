@@ -33,7 +33,7 @@ class StudyProgress:
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[told]}", markup=False),
+            TextColumn("{task.fields[text]}", markup=False),
             console=console,
         )
         self._tasks: dict[str, TaskID] = {}
@@ -75,17 +75,17 @@ class StudyProgress:
         """Show that `done` of `total` cells of a kind are finished; fractions count."""
         now = time.monotonic()
         self._begun.setdefault(kind, now)
-        told = self._words(kind, done, total, now - self._begun[kind])
+        text = self._words(kind, done, total, now - self._begun[kind])
         if self.live:
             if kind not in self._tasks:
-                self._tasks[kind] = self._progress.add_task(kind, total=total, told="")
-            self._progress.update(self._tasks[kind], completed=done, told=told)
+                self._tasks[kind] = self._progress.add_task(kind, total=total, text="")
+            self._progress.update(self._tasks[kind], completed=done, text=text)
         elif (done >= total and self._done.get(kind, -1.0) < total) or now - self._told.get(
             kind, -self.every
         ) >= self.every:
             self._told[kind] = now
             self._done[kind] = done
-            line = Text(f"{kind}: {int(done)} of {total} cells{f', {told}' if told else ''}")
+            line = Text(f"{kind}: {int(done)} of {total} cells{f', {text}' if text else ''}")
             self.console.print(line, soft_wrap=True)
 
     def _words(self, kind: str, done: float, total: int, seconds: float) -> str:

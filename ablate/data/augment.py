@@ -45,19 +45,19 @@ def augmentation_for(
     return Augmentation(shift=max(1, side // 8), flip=dataset.flip, erase=side // 4 if erase else 0)
 
 
-def augment(images: Tensor, how: Augmentation, generator: torch.Generator) -> Tensor:
+def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
     """Augmented copies of images `(B, C, H, W)` of any type.
 
     All draws come from `generator`, a CPU generator whatever device the images are on, so that one seed gives
     one sequence everywhere.
     """
-    if how.shift:
-        images = _shifted(images, how.shift, generator)
-    if how.flip:
+    if augmentation.shift:
+        images = _shifted(images, augmentation.shift, generator)
+    if augmentation.flip:
         mirrored = (torch.rand(len(images), generator=generator) < 0.5).to(images.device)
         images = torch.where(mirrored.view(-1, 1, 1, 1), images.flip(-1), images)
-    if how.erase:
-        images = _erased(images, how.erase, generator)
+    if augmentation.erase:
+        images = _erased(images, augmentation.erase, generator)
     return images
 
 

@@ -49,8 +49,8 @@ def scan_classes(root: Path) -> ClassFolders:
             for path in _walk(str(root / name), ()):
                 (files if os.path.splitext(path)[1].lower() in suffixes() else others).append(path)
             if len(files) == before:
-                what = f"only other files, as {os.path.basename(others[-1])}" if others else "no file"
-                raise AblateError(f"{root / name}: a class without an image ({what})")
+                content = f"only other files, as {os.path.basename(others[-1])}" if others else "no file"
+                raise AblateError(f"{root / name}: a class without an image ({content})")
             labels += [label] * (len(files) - before)
     except OSError as error:
         raise AblateError(f"{error.filename or root}: {error.strerror or error}") from error

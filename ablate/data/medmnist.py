@@ -98,7 +98,7 @@ def _read(path: Path, images: bool = True) -> Arrays:
     import numpy as np
 
     wanted = [
-        f"{split}_{what}" for split in SPLITS for what in (("images", "labels") if images else ("labels",))
+        f"{split}_{array}" for split in SPLITS for array in (("images", "labels") if images else ("labels",))
     ]
     try:
         with np.load(path, allow_pickle=False) as source:

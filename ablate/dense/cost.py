@@ -144,7 +144,7 @@ class ConventionCost:
         if memory:
             record["memory"] = {
                 "weights": self.weights,
-                **{kernel: asdict(found) for kernel, found in self.memory.items()},
+                **{kernel: asdict(usage) for kernel, usage in self.memory.items()},
                 "device_kernel": device_kernel(),
             }
         return record

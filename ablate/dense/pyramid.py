@@ -37,10 +37,10 @@ class Pyramid(nn.Module):
         self.dims = dims
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        found: list[Tensor] = self.body(x)
+        outputs: list[Tensor] = self.body(x)
         # Swin's maps are (B, H, W, C)
         maps = [
-            _channels_first(found[index], dim) for index, dim in zip(self.indices, self.dims, strict=True)
+            _channels_first(outputs[index], dim) for index, dim in zip(self.indices, self.dims, strict=True)
         ]
         if self.norms is None:
             return maps

@@ -28,8 +28,8 @@ def find_part(name: str, *kinds: Kind) -> Entry:
     try:
         return blocks.get(name, *kinds)
     except blocks.UnknownPartError as error:
-        what = "block" if "mixer" in kinds else kinds[0]
-        raise AblateError(f"unknown {what} {name!r}{did_you_mean(name, error.names)}") from error
+        kind = "block" if "mixer" in kinds else kinds[0]
+        raise AblateError(f"unknown {kind} {name!r}{did_you_mean(name, error.names)}") from error
 
 
 WIDTH = "width"

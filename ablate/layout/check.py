@@ -43,18 +43,18 @@ def check_layout(
     stages: Sequence[Stage], blocks: Sequence[Use], parts: dict[str, list[Use]], chains: Sequence[Chain]
 ) -> list[Mistake]:
     """All mistakes in the words of a layout; `parts` are the FFNs, norms and positions of its stages."""
-    found: dict[Mistake, None] = {}
+    mistakes: dict[Mistake, None] = {}
     for chain in chains:
-        found |= dict.fromkeys(mistake.under(*chain.path) for mistake in _check_chain(chain))
+        mistakes |= dict.fromkeys(mistake.under(*chain.path) for mistake in _check_chain(chain))
     for key, uses in parts.items():
         for use in uses:
             wrong = _check_part(use.word, PARTS[key], stages[use.stage])
-            found |= dict.fromkeys(mistake.under(*use.path) for mistake in wrong)
+            mistakes |= dict.fromkeys(mistake.under(*use.path) for mistake in wrong)
     for use in blocks:
         stage = stages[use.stage]
         wrong = _check_block(use.word, stage)
-        found |= dict.fromkeys(mistake.under(*use.path) for mistake in wrong)
-    return list(found)
+        mistakes |= dict.fromkeys(mistake.under(*use.path) for mistake in wrong)
+    return list(mistakes)
 
 
 def _supplied(stage: Stage, mlp_ratio: float) -> tuple[tuple[str, Value], ...]:
@@ -172,15 +172,15 @@ def check_definitions(words: dict[str, tuple[Word, ...]]) -> list[Mistake]:
     """Mistakes in the words of `define`, where they stand."""
     import blocks
 
-    found: list[Mistake] = []
+    mistakes: list[Mistake] = []
     for name, items in words.items():
         if name in blocks.names("mixer", "block"):
             message = f"{name!r} is the name of a block; a definition needs one of its own"
-            found.append(Mistake(message, (name,), at_key=True))
+            mistakes.append(Mistake(message, (name,), at_key=True))
         for word in items:
             if word.defined:
                 continue
             plain = replace(word, defined=False)
             wrong = check_word(plain, "mixer", "block") + check_recipe(plain)
-            found += [mistake.under(name) for mistake in wrong]
-    return found
+            mistakes += [mistake.under(name) for mistake in wrong]
+    return mistakes

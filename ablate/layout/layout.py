@@ -209,10 +209,10 @@ class Layout(Network):
         batch: int = 1,
     ) -> LayoutCost:
         """Exact parameters, MACs and memory at a resolution in pixels."""
-        found: LayoutCost = load("ablate.cost.layouts:cost_of_parts")(
+        result: LayoutCost = load("ablate.cost.layouts:cost_of_parts")(
             self, resolution, channels, classes, batch
         )
-        return found
+        return result
 
     def outline(self) -> tuple[Outline, ...]:
         """A line for each stage."""

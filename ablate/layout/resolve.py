@@ -102,7 +102,7 @@ def resolve(settings: LayoutSettings, *, check: bool = True) -> Resolved:
     else:
         for use in uses:
             wrong = check_recipe(use.word, look_up=False)
-            out.mistakes += [one for one in (m.under(*use.path) for m in wrong) if one not in out.mistakes]
+            out.mistakes += [item for item in (m.under(*use.path) for m in wrong) if item not in out.mistakes]
     return out
 
 
@@ -119,16 +119,16 @@ def read_definitions(
 ) -> dict[str, tuple[Word, ...]]:
     """The words of `define`; each may use those before it. Mistakes are added to the list."""
     define: dict[str, tuple[Word, ...]] = {}
-    found = [] if mistakes is None else mistakes
+    faults = [] if mistakes is None else mistakes
     for name, text in texts.items():
         if not name.isidentifier():
             message = f"{name!r} cannot be the name of a definition: letters, digits and '_' only"
-            found.append(Mistake(message, ("define", name), at_key=True))
+            faults.append(Mistake(message, ("define", name), at_key=True))
             continue
         try:
             define[name] = parse_chain(text, define)
         except PatternError as error:
-            found.append(Mistake(error.message, ("define", name), error.offset))
+            faults.append(Mistake(error.message, ("define", name), error.offset))
     return define
 
 
@@ -136,7 +136,7 @@ def definition_mistakes(texts: Mapping[str, str], *, check: bool = True) -> list
     """All that is wrong with definitions by themselves; with `check` their words are looked up."""
     mistakes: list[Mistake] = []
     define = read_definitions(texts, mistakes)
-    return mistakes + ([one.under("define") for one in check_definitions(define)] if check else [])
+    return mistakes + ([mistake.under("define") for mistake in check_definitions(define)] if check else [])
 
 
 class _Written:
@@ -202,16 +202,18 @@ def _stage_count(settings: LayoutSettings, pattern: Pattern, key: str, out: Reso
         for name in _LISTS
         if isinstance(value := getattr(settings, name), tuple) and not (name == "depths" and key == "stages")
     }
-    said = len(pattern.cycles) if key == "stages" else pattern.stages
+    declared = len(pattern.cycles) if key == "stages" else pattern.stages
     mistakes: list[Mistake] = []
     first = next(iter(lengths), None)
     if first is None:
         between = settings.downsample if isinstance(settings.downsample, tuple) else None
-        count = said or (len(DEFAULT_WIDTHS) if between is None else len(between) + 1)
+        count = declared or (len(DEFAULT_WIDTHS) if between is None else len(between) + 1)
     else:
         count = lengths[first]
-        if said is not None and said != count:
-            message = f"the pattern has {_plural(said, 'stage')}, but `{first}` has {_plural(count, 'value')}"
+        if declared is not None and declared != count:
+            message = (
+                f"the pattern has {_plural(declared, 'stage')}, but `{first}` has {_plural(count, 'value')}"
+            )
             mistakes.append(Mistake(message, (key,)))
         for name, length in lengths.items():
             if length != count:

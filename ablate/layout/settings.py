@@ -156,7 +156,7 @@ def plain_mistakes(error: ValidationError) -> list[Mistake]:
     """Pydantic's errors in plain words, with the path of each value."""
     errors = error.errors(include_url=False)
     # a list whose items are wrong is also called too short
-    return [_plain(one) for one in errors if one["type"] != "too_short" or not one["input"]]
+    return [_plain(item) for item in errors if item["type"] != "too_short" or not item["input"]]
 
 
 def _plain(error: Any) -> Mistake:

@@ -64,10 +64,10 @@ class TimmModel(Network):
         batch: int = 1,
     ) -> LayoutCost:
         """Exact parameters, MACs and memory of the whole model, built for the resolution."""
-        found: LayoutCost = load("ablate.cost.layouts:cost_of_whole")(
+        result: LayoutCost = load("ablate.cost.layouts:cost_of_whole")(
             self, resolution, channels, classes, batch
         )
-        return found
+        return result
 
     def replace(self, *, check: bool = True, **settings: Any) -> TimmModel:
         """The model under another name; it has no other settings."""

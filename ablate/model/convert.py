@@ -76,19 +76,21 @@ def _resized(template: Layout, name: str, target: Mapping[str, tuple[int, ...]])
 
 def _width(target: Mapping[str, tuple[int, ...]], prefix: str) -> int | None:
     """Channels that leave a stem or a downsampling: those of its last convolution or linear layer."""
-    found = {key: shape[0] for key, shape in target.items() if re.match(prefix, key) and len(shape) in (2, 4)}
-    last = [width for key, width in found.items() if ".project." in key]
-    return last[-1] if last else max(found.values(), default=None)
+    widths = {
+        key: shape[0] for key, shape in target.items() if re.match(prefix, key) and len(shape) in (2, 4)
+    }
+    last = [width for key, width in widths.items() if ".project." in key]
+    return last[-1] if last else max(widths.values(), default=None)
 
 
 def _compare(layout: Layout, name: str, target: Mapping[str, tuple[int, ...]]) -> None:
     with torch.device("meta"):
-        ours: dict[str, Tensor] = build(layout).state_dict()
-    shapes = {key: tuple(value.shape) for key, value in ours.items()}
+        state: dict[str, Tensor] = build(layout).state_dict()
+    shapes = {key: tuple(value.shape) for key, value in state.items()}
     for key in sorted({*shapes, *target}):
         if shapes.get(key) != target.get(key):
-            said, wanted = shapes.get(key, "nothing"), target.get(key, "nothing")
-            raise AblateError(f"timm's {name!r} cannot be written: {key} is {wanted} there, {said} here")
+            shape, wanted = shapes.get(key, "nothing"), target.get(key, "nothing")
+            raise AblateError(f"timm's {name!r} cannot be written: {key} is {wanted} there, {shape} here")
     cost = layout.cost(_RESOLUTION)
     expected = TimmModel(name, name).cost(_RESOLUTION)
     if (cost.params, cost.macs) != (expected.params, expected.macs):

@@ -47,7 +47,7 @@ def columns(layout: Layout, resolution: int | tuple[int, int] = 224, channels: i
     """The drawing as data, for an image of `resolution` pixels."""
     height, width = (resolution, resolution) if isinstance(resolution, int) else resolution
     size: tuple[int, ...] = (channels, height, width)
-    found: dict[str, tuple[str, list[tuple[str, str]]]] = {}
+    groups: dict[str, tuple[str, list[tuple[str, str]]]] = {}
     stages = {stage: layout.stages[stage - 1] for stage in range(1, len(layout.stages) + 1)}
     for name, part in parts(layout, channels, resolution=resolution):
         group = "stage 1" if name.startswith("stem") else name.partition(".")[0].replace("stage", "stage ")
@@ -61,10 +61,10 @@ def columns(layout: Layout, resolution: int | tuple[int, int] = 224, channels: i
             number, index = int(group.split()[1]), int(name.rpartition("block")[2]) - 1
             call = stages[number].blocks[index]
             text, far = str(call), reach(part.call, part.heads)
-        shown = found.setdefault(group, ("", []))[1]
+        shown = groups.setdefault(group, ("", []))[1]
         shown.append((text, far))
-        found[group] = (" x ".join(map(str, size)), shown)
-    return [Column(name, shown, tuple(_boxes(items))) for name, (shown, items) in found.items()]
+        groups[group] = (" x ".join(map(str, size)), shown)
+    return [Column(name, shown, tuple(_boxes(items))) for name, (shown, items) in groups.items()]
 
 
 def _boxes(items: Sequence[tuple[str, str]]) -> Iterator[Box]:

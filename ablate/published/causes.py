@@ -107,11 +107,11 @@ def explain(figure: Figure, counts: Counts, tolerance_percent: float = TOLERANCE
     reading = _match(plain, figure)
     if reading is not None:
         return _as_listed(row, reading, former(figure.model))
-    for cause, told, form in _forms(figure, plain, counts):
+    for cause, remark, form in _forms(figure, plain, counts):
         other = counts.get(form)
         reading = None if other.failed else _match(other, figure)
         if reading is not None:
-            text = f"{told}: {_digits(reading.total, figure)}{_made_of(reading)}"
+            text = f"{remark}: {_digits(reading.total, figure)}{_made_of(reading)}"
             return replace(row, cause=cause, again=reading.total, explanation=text)
     if not row.params_agree:
         text = (
@@ -141,7 +141,7 @@ def _match(recount: Recount, figure: Figure) -> _Reading | None:
     return None
 
 
-def _as_listed(row: Row, reading: _Reading, told: str) -> Row:
+def _as_listed(row: Row, reading: _Reading, remark: str) -> Row:
     """The largest part of the difference gives the cause its name; the text has all of them."""
     parts = _parts(reading)
     name = max(parts, key=lambda part: abs(parts[part]))
@@ -150,7 +150,7 @@ def _as_listed(row: Row, reading: _Reading, told: str) -> Row:
         cause = _LEFT_OUT.get(name, "other product left out")
     elif name == _ESTIMATE:
         cause = "estimate of a product"
-    text = told + _digits(reading.total, row.figure) + _made_of(reading)
+    text = remark + _digits(reading.total, row.figure) + _made_of(reading)
     return replace(row, cause=cause, again=reading.total, explanation=text)
 
 

@@ -74,14 +74,14 @@ def default_size(model: str) -> int:
 
 
 def network(
-    model: str, resolution: int, *, told: bool = True, device: str = "meta", **options: Any
+    model: str, resolution: int, *, sized: bool = True, device: str = "meta", **options: Any
 ) -> Network:
     """A timm model for images of a size, without weights; on `meta` it holds no data.
 
-    At another than its default size it is built for it (`img_size`) where its class can be `told`; the others
-    are built as they are. Raises `AblateError` when timm cannot build it.
+    At another than its default size it is built for it (`img_size`) if `sized`, where its class can be; the
+    others are built as they are. Raises `AblateError` when timm cannot build it.
     """
-    if told and resolution != default_size(model):
+    if sized and resolution != default_size(model):
         try:
             return Network(_build(model, device, img_size=resolution, **options), "img_size")
         except (RuntimeError, TypeError, ValueError, AssertionError):

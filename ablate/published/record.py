@@ -83,12 +83,12 @@ def speeds(device: str) -> dict[tuple[str, int], float]:
 @cache
 def accuracies() -> dict[tuple[str, int], tuple[Accuracy, ...]]:
     """Published accuracies by model and size, the best top-1 first: several weights share a model."""
-    found: dict[tuple[str, int], list[Accuracy]] = {}
+    by_model: dict[tuple[str, int], list[Accuracy]] = {}
     for row in _rows("imagenet.csv"):
         model, _, weights = row["model"].partition(".")
         accuracy = Accuracy(weights, float(row["top1"]), float(row["top5"]))
-        found.setdefault((model, int(row["resolution"])), []).append(accuracy)
-    return {key: tuple(sorted(group, key=lambda a: -a.top1)) for key, group in found.items()}
+        by_model.setdefault((model, int(row["resolution"])), []).append(accuracy)
+    return {key: tuple(sorted(group, key=lambda a: -a.top1)) for key, group in by_model.items()}
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:

@@ -102,7 +102,7 @@ def _recount(form: Form) -> Recount:
     fused = bool(use_fused_attn())
     set_fused_attn(fused and not form.unfused)
     try:
-        built = network(form.model, form.resolution, told=not form.as_it_is, device=device, **options)
+        built = network(form.model, form.resolution, sized=not form.as_it_is, device=device, **options)
     finally:
         set_fused_attn(fused)
     module = built.module

@@ -69,22 +69,22 @@ def accuracies(results: Results) -> dict[str, Accuracy]:
     base = seeds.get(results.baseline or "", {})
     differences = correct(
         {
-            name: compare_seeds(results, ours, base)
-            for name, ours in seeds.items()
-            if name != results.baseline and ours.keys() & base.keys()
+            name: compare_seeds(results, values, base)
+            for name, values in seeds.items()
+            if name != results.baseline and values.keys() & base.keys()
         }
     )
-    found = {}
-    for name, ours in seeds.items():
+    by_layout = {}
+    for name, values in seeds.items():
         records = results.planned("accuracy", layout=name)
-        found[name] = Accuracy(
-            ours,
+        by_layout[name] = Accuracy(
+            values,
             tuple(record.status for record in records),
             tuple(dict.fromkeys(record.reason for record in records if record.failure is not None)),
-            summarize(list(ours.values())) if ours else None,
+            summarize(list(values.values())) if values else None,
             differences.get(name),
         )
-    return found
+    return by_layout
 
 
 def values_by_seed(results: Results, layout: str) -> dict[int, float]:

@@ -52,13 +52,13 @@ def with_interval(record: AnyRecord | None, name: str) -> Cell:
     return number(value, text)
 
 
-def ratio_cell(record: AnyRecord | None, name: str, found: Comparison | None) -> Cell:
-    """Latency over the baseline's with its word; `found` as `ratios_to_baseline` gives it."""
+def ratio_cell(record: AnyRecord | None, name: str, comparison: Comparison | None) -> Cell:
+    """Latency over the baseline's with its word; `comparison` as `ratios_to_baseline` gives it."""
     if record is None or not isinstance(record.values, ThroughputValues) or record.values.ratio is None:
         return why_not(record)
     if record.values.ratio_to == name:
         return Cell("1", sort=1.0)
-    return why_not(record) if found is None else comparison_cell(found)
+    return why_not(record) if comparison is None else comparison_cell(comparison)
 
 
 def half_width(value: float, low: float, high: float) -> float:

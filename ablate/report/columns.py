@@ -40,19 +40,19 @@ def chosen(table: Table, columns: Sequence[str], names: Mapping[str, str]) -> tu
 
 def places(columns: Sequence[Column], word: str) -> list[int]:
     """Where the columns are that a word means; the first column has no name."""
-    said = word.casefold().replace("_", " ")
+    plain = word.casefold().replace("_", " ")
     labels = {
         text.casefold()
         for entry in quantities()
         if word in (entry.name, *entry.aliases)
         for text in (entry.title, entry.label)
     }
-    exact = [place for place, column in enumerate(columns) if place and said in _words(column)]
+    exact = [place for place, column in enumerate(columns) if place and plain in _words(column)]
     titled = [place for place, column in enumerate(columns) if place and labels & _words(column)]
     grouped = [
         place
         for place, column in enumerate(columns)
-        if place and column.group and column.group.partition(",")[0].casefold() in {said, *labels}
+        if place and column.group and column.group.partition(",")[0].casefold() in {plain, *labels}
     ]
     return exact or titled or grouped
 

@@ -22,14 +22,14 @@ from ablate.statistics.sequential import Looks, sequential_compare
 from ablate.statistics.student import t_quantile, t_two_sided
 
 
-def compare_seeds(results: Results, ours: Mapping[int, float], theirs: Mapping[int, float]) -> Comparison:
+def compare_seeds(results: Results, values: Mapping[int, float], base: Mapping[int, float]) -> Comparison:
     """Two accuracies by seed; with the looks paid for where seeds were added until the matter was decided."""
     looks = results.knows(LooksFact)
     margin = results.fact.equivalent_within
     if looks is None or not looks.seeds:
-        return compare(ours, theirs, margin)
-    order = [seed for seed in range(looks.reached) if seed in ours and seed in theirs]
-    return sequential_compare(ours, theirs, order, Looks(looks.seeds), margin or looks.difference)
+        return compare(values, base, margin)
+    order = [seed for seed in range(looks.reached) if seed in values and seed in base]
+    return sequential_compare(values, base, order, Looks(looks.seeds), margin or looks.difference)
 
 
 def compare_latencies(results: Results, values: ThroughputValues) -> Comparison:

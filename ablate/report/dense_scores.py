@@ -72,8 +72,8 @@ def _floor(results: Results, kind: str) -> dict[str, Repeats]:
     return {} if not planned or planned[0].at("freeze") else repeats_of(results, kind, freeze=True)
 
 
-def _difference(found: Comparison | None) -> Cell:
-    return Cell("–") if found is None else comparison_cell(found)
+def _difference(comparison: Comparison | None) -> Cell:
+    return Cell("–") if comparison is None else comparison_cell(comparison)
 
 
 def _renamed(raw: dict[str, object], column: str) -> dict[str, object]:

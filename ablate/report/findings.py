@@ -74,7 +74,7 @@ def _accuracy(results: Results) -> Finding | None:
         if difference is None:
             words.setdefault("not known", []).append(f"{name} ({accuracy.seeds_text} seeds finished)")
             continue
-        words.setdefault(difference.verdict, []).append(_said(name, difference, "points"))
+        words.setdefault(difference.verdict, []).append(_phrase(name, difference, "points"))
     condition = results.planned("accuracy")[0]
     title = f"Top-1 on {condition.at('dataset')}, against {results.baseline}"
     return Finding(title, _verdicts(words))
@@ -90,11 +90,11 @@ def _scores(results: Results) -> Iterator[Finding]:
         unit = "points" if wanted.unit == "%" else wanted.unit
         compared = differences(repeats_of(results, kind), wanted, results.fact.equivalent_within)
         for name, difference in compared.items():
-            words.setdefault(difference.verdict, []).append(_said(name, difference, unit))
+            words.setdefault(difference.verdict, []).append(_phrase(name, difference, unit))
         yield Finding(f"{wanted.label}, against {results.baseline}", _verdicts(words))
 
 
-def _said(name: str, difference: Comparison, unit: str) -> str:
+def _phrase(name: str, difference: Comparison, unit: str) -> str:
     return f"{name} ({signed(difference.mean, difference.mean - difference.low)} {unit})"
 
 

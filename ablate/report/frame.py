@@ -9,7 +9,7 @@ import pandas as pd
 
 from ablate.extensions import load_installed
 from ablate.measurements.register import measurement
-from ablate.report.results import Results, telling
+from ablate.report.results import Results, distinguishing
 from ablate.run.ledger import FILE, Ledger
 
 COLUMNS = (
@@ -37,7 +37,7 @@ def tidy(results: Results) -> pd.DataFrame:
     for record in results.records:
         place: dict[str, Any] = {"layout": record.layout, "measurement": record.kind}
         place["resolution"] = record.at("resolution")
-        place |= {key: value for key, value in telling(results, record).items() if key != "seed"}
+        place |= {key: value for key, value in distinguishing(results, record).items() if key != "seed"}
         place |= {"seed": record.at("seed"), "status": record.status, "reason": record.reason}
         place |= {name: getattr(record.provenance, name, None) for name in PROVENANCE}
         place["created"] = record.created

@@ -37,13 +37,13 @@ class Axis:
 
 def goals(objectives: Sequence[str]) -> list[Goal]:
     """`minimize macs` -> the goal. Raises `ValueError` when the direction is neither word."""
-    found = []
+    parsed = []
     for objective in objectives:
         direction, _, name = objective.strip().partition(" ")
         if direction not in ("minimize", "maximize") or not name.strip():
             raise ValueError(f"an objective reads 'minimize macs' or 'maximize accuracy', got {objective!r}")
-        found.append(Goal(quantity(name.strip()).name, direction == "minimize"))
-    return found
+        parsed.append(Goal(quantity(name.strip()).name, direction == "minimize"))
+    return parsed
 
 
 def on_front(trials: Sequence[TrialRecord], named: Sequence[Goal]) -> list[TrialRecord]:

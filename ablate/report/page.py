@@ -136,8 +136,8 @@ def page_warnings(results: Results) -> list[str]:
         notes.append(f"Measured on different devices: {', '.join(named)}.")
     if any(provenance.git_dirty for provenance in results.provenances()):
         notes.append("Some cells were measured with uncommitted changes in the working directory.")
-    said = dict.fromkeys(note for provenance in results.provenances() for note in provenance.notes)
-    return [note for note in (*notes, *said) if note]
+    remarks = dict.fromkeys(note for provenance in results.provenances() for note in provenance.notes)
+    return [note for note in (*notes, *remarks) if note]
 
 
 def facts(results: Results) -> list[tuple[str, str]]:

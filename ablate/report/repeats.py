@@ -115,9 +115,9 @@ def differences(
     compared = {}
     for name, own in repeats.items():
         other = against.get(name) if against is not None else None if own.is_baseline else base
-        ours, theirs = own.by_seed(quantity), other.by_seed(quantity) if other else {}
-        if ours.keys() & theirs.keys():
-            compared[name] = compare(ours, theirs, margin, lower_is_better=quantity.better == "lower")
+        left, right = own.by_seed(quantity), other.by_seed(quantity) if other else {}
+        if left.keys() & right.keys():
+            compared[name] = compare(left, right, margin, lower_is_better=quantity.better == "lower")
     return correct(compared)
 
 

@@ -170,7 +170,7 @@ def describe(condition: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def telling(results: Results, record: AnyRecord) -> dict[str, Any]:
+def distinguishing(results: Results, record: AnyRecord) -> dict[str, Any]:
     """The entries of a record's condition that tell it from the study's other cells of its kind."""
     varying = results.varying(record.kind)
     return {name: value for name, value in plain(record.condition).items() if name in varying}

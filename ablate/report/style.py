@@ -255,10 +255,10 @@ def resolution_axis(panel: Axes, resolutions: Sequence[float]) -> None:
     panel.set_xlim(low / margin, high * margin)
 
 
-def log_axis(panel: Axes, which: Literal["x", "y"], values: Sequence[float]) -> None:
+def log_axis(panel: Axes, letter: Literal["x", "y"], values: Sequence[float]) -> None:
     """A logarithmic axis with plain numbers: 1, 2, 5 in every decade when there are few decades."""
-    axis: Axis = getattr(panel, f"{which}axis")
-    getattr(panel, f"set_{which}scale")("log")
+    axis: Axis = getattr(panel, f"{letter}axis")
+    getattr(panel, f"set_{letter}scale")("log")
     low, high = min(values), max(values)
     decades = math.log10(high / low) if high > low else 0.0
     if decades < 0.3:  # hardly a logarithmic range: even ticks read better
@@ -271,7 +271,7 @@ def log_axis(panel: Axes, which: Literal["x", "y"], values: Sequence[float]) -> 
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
     if high == low:  # room around a single value, so that it does not sit in a corner
-        getattr(panel, f"set_{which}lim")(low / 1.5, high * 1.5)
+        getattr(panel, f"set_{letter}lim")(low / 1.5, high * 1.5)
 
 
 def stage_color(index: int, count: int) -> str:

@@ -99,7 +99,7 @@ def write_results(results: Results, out: Path, troubles: Sequence[str] = ()) -> 
         small: dict[str, tuple[str, dict[str, bytes]]] = {}
         for entry in figure_entries():
             try:
-                with warnings.catch_warnings(record=True) as said:
+                with warnings.catch_warnings(record=True) as caught:
                     warnings.simplefilter("always", UserWarning)  # no font has a sign, axes lack room
                     made = entry.make(some)
                     if isinstance(made, Drawn):
@@ -107,7 +107,7 @@ def write_results(results: Results, out: Path, troubles: Sequence[str] = ()) -> 
                         small |= _small(entry.make, some)
             except Exception as error:  # what a name or a number does to the drawing library
                 notes.append(f"The figure {entry.name} could not be drawn: {type(error).__name__}: {error}")
-            notes += dict.fromkeys(f"The figure {entry.name}: {warning.message}" for warning in said)
+            notes += dict.fromkeys(f"The figure {entry.name}: {warning.message}" for warning in caught)
         names = {entry.name for entry in figure_entries()}
         names |= {f"{name}-column" for name in names}
         kept = {figure.name for figure, _, _ in drawn} | {f"{name}-column" for name in small}

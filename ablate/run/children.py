@@ -22,12 +22,12 @@ def adopt_orphans() -> None:
 def strays() -> tuple[int, ...]:
     """Child processes of this one, other than the helpers of `multiprocessing`; none where /proc is not."""
     usual = set(_helpers())
-    found: list[int] = []
+    pids: list[int] = []
     for task in Path("/proc/self/task").glob("*/children"):
         with contextlib.suppress(OSError, ValueError):
-            found += [int(pid) for pid in task.read_text().split()]
+            pids += [int(pid) for pid in task.read_text().split()]
     alive = []
-    for pid in found:
+    for pid in pids:
         with contextlib.suppress(ChildProcessError):
             if os.waitpid(pid, os.WNOHANG)[0] == pid:  # it has ended, and nobody had waited for it
                 continue

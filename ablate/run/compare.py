@@ -110,14 +110,14 @@ def differences(
     """
     places = [_places(ledger.records()) for ledger in (before, after)]
     common = [place for place in places[0] if place in places[1]]
-    found = [
+    pairs = [
         difference for place in common for difference in _compared(places[0][place], places[1][place], named)
     ]
-    tested = {str(index): test for index, (_, test) in enumerate(found) if test is not None}
+    tested = {str(index): test for index, (_, test) in enumerate(pairs) if test is not None}
     corrected = correct(tested)
     rows = [
         replace(difference, resolved=corrected[str(index)].resolved) if test is not None else difference
-        for index, (difference, test) in enumerate(found)
+        for index, (difference, test) in enumerate(pairs)
     ]
     return rows, list(_lost(before.records(), after.records()))
 

@@ -62,8 +62,8 @@ def decision_lines(study: Study, folder: Path) -> list[str]:
     ]
     lines = []
     for score, settings in scored:
-        said = _lines(study, score, settings, folder)
-        lines += [f"{score.label}: {line}" for line in said] if len(scored) > 1 else said
+        texts = _lines(study, score, settings, folder)
+        lines += [f"{score.label}: {line}" for line in texts] if len(scored) > 1 else texts
     return lines
 
 

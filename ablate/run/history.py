@@ -42,7 +42,7 @@ def _densities(ledger: Ledger) -> dict[str, float]:
     for layout, side, macs in ledger.ask(query):
         if side and macs:
             counts.setdefault(str(layout), {})[int(side)] = macs / side**2
-    return {layout: found[min(found)] for layout, found in counts.items()}
+    return {layout: by_side[min(by_side)] for layout, by_side in counts.items()}
 
 
 def unused_rows(ledger: Ledger) -> Counter[tuple[str, str]]:

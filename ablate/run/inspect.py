@@ -36,8 +36,8 @@ def _unlike(study: Study, settings: Any) -> str:
     if known is None:
         return ""
     there = {"classes": known.classes, "channels": known.channels}
-    asked = {what: getattr(study.input, what) for what in there}
-    other = [f"{count:,} {what}" for what, count in asked.items() if count != there[what]]
+    asked = {name: getattr(study.input, name) for name in there}
+    other = [f"{count:,} {name}" for name, count in asked.items() if count != there[name]]
     return f"; the study's input has {' and '.join(other)}, which costs are counted for" if other else ""
 
 

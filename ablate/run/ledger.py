@@ -63,7 +63,7 @@ class Ledger:
         try:
             self._connection = self._open()
         except (OSError, sqlite3.Error) as error:
-            raise AblateError(f"cannot open {path}: {_said(error)}") from error
+            raise AblateError(f"cannot open {path}: {_reason(error)}") from error
         try:
             with self._told():
                 self._prepare()
@@ -111,13 +111,13 @@ class Ledger:
         except sqlite3.OperationalError as error:
             if "no such column" in str(error):
                 raise AblateError(f"{self.path} is not a ledger: {error}") from error
-            raise AblateError(f"cannot use {self.path}: {_said(error)}") from error
+            raise AblateError(f"cannot use {self.path}: {_reason(error)}") from error
         except sqlite3.DatabaseError as error:
             hint = "; move it away to begin anew"
             raise AblateError(f"{self.path} is damaged or no ledger: {error}{hint}") from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:  # what a row or a fact holds
             raise AblateError(
-                f"{self.path} is damaged: {_said(error)}; move it away to begin anew"
+                f"{self.path} is damaged: {_reason(error)}; move it away to begin anew"
             ) from error
 
     def __enter__(self) -> Self:
@@ -274,7 +274,7 @@ def _known(model: Any, stored: Json) -> Json:
     return {name: value for name, value in stored.items() if name in model.model_fields and value is not None}
 
 
-def _said(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return f"{error.title}: {'.'.join(map(str, first['loc']))}: {first['msg']}"

@@ -62,10 +62,10 @@ def _in_use(folder: Path, file: IO[str]) -> str:
     file.seek(0)
     try:
         holder = json.loads(file.read())
-        who = f"process {holder['pid']} on {holder['host']} since {holder['since']}"
+        owner = f"process {holder['pid']} on {holder['host']} since {holder['since']}"
     except (ValueError, KeyError):
-        who = "another process"
+        owner = "another process"
     return (
-        f"{folder} is being written by {who}; wait for it or stop it, or give another folder with --out "
+        f"{folder} is being written by {owner}; wait for it or stop it, or give another folder with --out "
         f"(if that process is gone, delete {folder / NAME})"
     )

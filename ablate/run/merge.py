@@ -55,8 +55,8 @@ def merge(sources: Sequence[Ledger], into: Ledger) -> Merged:
 
 def _copy_rows(source: Ledger, into: Ledger, done: bool) -> None:
     columns = _COLUMNS if source.keeps_parts else _VERSION_1
-    which = "=" if done else "<>"
-    rows = source.ask(f"SELECT {columns} FROM rows WHERE status {which} 'done' ORDER BY id")
+    operator = "=" if done else "<>"
+    rows = source.ask(f"SELECT {columns} FROM rows WHERE status {operator} 'done' ORDER BY id")
     held = set(into.ask(f"SELECT {_COLUMNS} FROM rows"))
     marks = ", ".join("?" * 12)
     into.change(f"INSERT INTO rows ({_COLUMNS}) VALUES ({marks})", [row for row in rows if row not in held])

@@ -57,4 +57,4 @@ def undecided(study: Study, auto: AutoSeeds, ledger: Ledger, count: int) -> tupl
         order = [seed for seed in range(count) if seed in sample and seed in base]
         if name != study.baseline and len(order) > 1:
             family[name] = sequential_compare(sample, base, order, auto.looks, margin)
-    return tuple(name for name, found in correct(family).items() if found.verdict == "not resolved")
+    return tuple(name for name, comparison in correct(family).items() if comparison.verdict == "not resolved")

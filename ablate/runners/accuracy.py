@@ -94,7 +94,7 @@ def train(
     if protocol.flip_test and not dataset.flip:
         raise AblateError(f"{dataset.name}: a mirrored image may change its class; flip_test cannot be used")
     tuning = tune(build, dataset, protocol, on_step, checkpoint=checkpoint) if protocol.tune_lr else []
-    how = recipe(protocol.recipe, best_lr(tuning) if tuning else protocol.lr)
+    training_recipe = recipe(protocol.recipe, best_lr(tuning) if tuning else protocol.lr)
     on_step = _part(on_step, len(tuning), len(tuning) + 1)
     with torch.random.fork_rng():
         model = paired(build, protocol.seed_of("weights")).to(judge.device)
@@ -103,14 +103,14 @@ def train(
         shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
         own = checkpoint and checkpoint.of(
             protocol.model_dump(mode="json") | {"seed": protocol.seed},
-            asdict(how),
+            asdict(training_recipe),
             shapes,
             dataset.name,
             len(dataset.train),
             torch.__version__,
         )
         error = _precision_error(model, judge)
-        training = Training(model, judge, how, own)
+        training = Training(model, judge, training_recipe, own)
         train_loss = training.fit(on_step, stop=None if stop is None else _step_of(stop, training))
     result = _judged(training, train_loss, shifts or {})
     if own is not None and stop is None:
@@ -138,7 +138,7 @@ def _judged(training: Training, train_loss: float, shifts: Mapping[str, Dataset]
         images_per_s=seen / training.seconds,
         curve=training.curve,
         test_images=len(judge.dataset.test),
-        recipe={**asdict(training.how), "betas": list(training.how.betas)},
+        recipe={**asdict(training.recipe), "betas": list(training.recipe.betas)},
         augmentation=asdict(training.augmentation),
         balanced=scores.balanced,
         recall=scores.recall,

@@ -32,15 +32,15 @@ TIMED_STEPS = 6  # of a budget in core-seconds, after two that warm up
 class Training:
     """One training run: what stays the same over its steps, and how far it has come."""
 
-    def __init__(self, model: nn.Module, judge: Judge, how: Recipe, checkpoint: Checkpoint | None = None):
-        self.model, self.judge, self.how, self.checkpoint = model, judge, how, checkpoint
+    def __init__(self, model: nn.Module, judge: Judge, recipe: Recipe, checkpoint: Checkpoint | None = None):
+        self.model, self.judge, self.recipe, self.checkpoint = model, judge, recipe, checkpoint
         self.dataset: Dataset = judge.dataset
         self.protocol: AccuracyProtocol = judge.protocol
         self.device = judge.device
         self.weights = (
             class_weights(self.dataset).to(self.device) if self.protocol.class_weights == "balanced" else None
         )
-        self.optimizers = how.optimizers(model)
+        self.optimizers = recipe.optimizers(model)
         self.peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in self.optimizers]
         self.draws = torch.Generator()
         self.done = 0
@@ -69,7 +69,7 @@ class Training:
         clock = _Clock(self.device)
         left = self.batches(self.done, stop) if stop is None or self.done < stop else ()
         for images, labels in left:
-            factor = self.how.factor(self.done, self.steps)
+            factor = self.recipe.factor(self.done, self.steps)
             for optimizer, rates in zip(self.optimizers, self.peaks, strict=True):
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
                     group["lr"] = rate * factor
@@ -106,7 +106,7 @@ class Training:
             labels,
             self.weights,
             ignore_index=IGNORED,
-            label_smoothing=self.how.label_smoothing,
+            label_smoothing=self.recipe.label_smoothing,
         )
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
@@ -145,7 +145,7 @@ class Training:
             return steps
         assert self.protocol.core_seconds is not None
         model = copy.deepcopy(self.model).train()
-        optimizers = self.how.optimizers(model)
+        optimizers = self.recipe.optimizers(model)
         self.augmentation = Augmentation()
         taken = []
         with torch.random.fork_rng():

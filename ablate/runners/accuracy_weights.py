@@ -83,11 +83,11 @@ class _Draws(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def names(self, model: nn.Module) -> dict[int, str]:
         """The tensor's name for every draw that ends in one."""
-        found: dict[int, str] = {}
+        owners: dict[int, str] = {}
         for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
             for draw in self.sources.get(_storage(tensor), ()):
-                found.setdefault(draw, name)
-        return found
+                owners.setdefault(draw, name)
+        return owners
 
 
 def _storage(tensor: Tensor) -> int:

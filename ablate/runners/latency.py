@@ -145,7 +145,7 @@ def between_processes(values: Sequence[float]) -> tuple[float, float | None, flo
     With one process there is no interval.
     """
     middle = median(values)
-    found = summarize([math.log(value) for value in values])
-    if found.low is None or found.high is None:
+    summary = summarize([math.log(value) for value in values])
+    if summary.low is None or summary.high is None:
         return middle, None, None
-    return middle, min(middle, math.exp(found.low)), max(middle, math.exp(found.high))
+    return middle, min(middle, math.exp(summary.low)), max(middle, math.exp(summary.high))

@@ -15,11 +15,11 @@ def run(task: Task[Any], progress: Progress) -> dict[str, Any]:
     """The matched layouts' settings, what changed of each, and the problems of those that cannot be."""
     condition = task.condition
     size = Input(resolution=condition["resolution"], channels=task.channels, classes=task.classes)
-    found: dict[str, Any] = {"layouts": {}, "rows": [], "problems": []}
+    record: dict[str, Any] = {"layouts": {}, "rows": [], "problems": []}
     for name, budget in condition["budgets"].items():
         match = Match.model_validate(budget)
         layouts, results, problems = match_layouts({name: task.layouts[name]}, match, size)
-        found["layouts"][name] = layouts[name].to_yaml_dict()
-        found["rows"] += [result.to_json() for result in results]
-        found["problems"] += [asdict(problem) for problem in problems]
-    return found
+        record["layouts"][name] = layouts[name].to_yaml_dict()
+        record["rows"] += [result.to_json() for result in results]
+        record["problems"] += [asdict(problem) for problem in problems]
+    return record

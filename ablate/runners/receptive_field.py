@@ -101,13 +101,13 @@ def gradients(model: nn.Module, pixels: Tensor, seed: int = 0) -> list[Tensor]:
     x = pixels.detach().clone().requires_grad_()
     maps = stage_maps(model, x)
     generator = torch.Generator().manual_seed(seed)
-    found = []
+    magnitudes = []
     for number, output in enumerate(maps):
         centre = output[:, :, output.shape[2] // 2, output.shape[3] // 2]
         direction = torch.randn(centre.shape, generator=generator).to(centre.device)
         (gradient,) = torch.autograd.grad((centre * direction).sum(), x, retain_graph=number + 1 < len(maps))
-        found.append(gradient.double().abs().sum(1))
-    return found
+        magnitudes.append(gradient.double().abs().sum(1))
+    return magnitudes
 
 
 def stage_maps(model: nn.Module, x: Tensor) -> list[Tensor]:

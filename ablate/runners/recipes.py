@@ -57,13 +57,13 @@ class Recipe:
         decayed = [p for p in rest if p.ndim >= 2]
         plain = [p for p in rest if p.ndim < 2]
         groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
-        found: list[Optimizer] = []
+        optimizer_list: list[Optimizer] = []
         if matrices:
-            found.append(Muon(matrices, self.lr, self.momentum, self.weight_decay))
+            optimizer_list.append(Muon(matrices, self.lr, self.momentum, self.weight_decay))
         if rest:
             lr = self.adamw_lr if self.muon else self.lr
-            found.append(AdamW(groups, lr=lr, betas=self.betas, weight_decay=self.weight_decay))
-        return found
+            optimizer_list.append(AdamW(groups, lr=lr, betas=self.betas, weight_decay=self.weight_decay))
+        return optimizer_list
 
 
 # Learning rates: chosen on a validation split by benchmarks/learning_rates.py (results/learning-rates.csv).

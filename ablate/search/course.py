@@ -56,9 +56,9 @@ def importance(search: Search, space: SearchSpace, store: Store) -> dict[str, di
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a parameter that all good trials agree on
-            found = PedAnovaImportanceEvaluator().evaluate(study)
-        whole = sum(found.values())
-        shares[goal.metric] = {name: value / whole if whole else 0.0 for name, value in found.items()}
+            importances = PedAnovaImportanceEvaluator().evaluate(study)
+        whole = sum(importances.values())
+        shares[goal.metric] = {name: value / whole if whole else 0.0 for name, value in importances.items()}
     return shares
 
 
@@ -70,14 +70,14 @@ def remarks(
     exhausted: bool,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What is printed of a search, and what a user should be warned of."""
-    said, warned = [], []
+    notes, warned = [], []
     if search.constraints:
-        said.append(
+        notes.append(
             f"{course.rate:.0%} of {SAMPLE} random points of the space are within the exact bounds"
             + ("; one width of a point beyond them was solved for" if course.dial else "")
         )
     if course.beyond or course.repeated:
-        said.append(
+        notes.append(
             f"{course.beyond} points beyond the bounds and {course.repeated} repeated ones used up no trial"
         )
     if exhausted:
@@ -90,13 +90,13 @@ def remarks(
         if quantity(name).repeats and "judge" not in measurement(kind).settings.model_fields:
             warned.append(f"{kind} has no validation split: the search chose by the images it is tested on")
     if end is not None:
-        said += end_in_words(end)
+        notes += end_in_words(end)
     elif search.final is None and any(quantity(goal.metric).repeats for goal in search.objectives):
         warned.append(
             "the best layouts' values are those that they were chosen by, and flatter them; `final` trains "
             "them again, beside random layouts"
         )
-    return tuple(said), tuple(warned)
+    return tuple(notes), tuple(warned)
 
 
 def end_in_words(end: EndFact) -> list[str]:

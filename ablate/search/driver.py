@@ -234,8 +234,8 @@ class _Run:
         self.ledger.write(course)
         if end is not None:
             self.ledger.write(end)
-        said, warnings = remarks(self.search, course, end, records, exhausted)
-        return SearchResult(front, frame, path if best else None, course, end, said, warnings)
+        notes, warnings = remarks(self.search, course, end, records, exhausted)
+        return SearchResult(front, frame, path if best else None, course, end, notes, warnings)
 
 
 class _Progress:

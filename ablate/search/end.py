@@ -84,9 +84,9 @@ def retrain(
             continue
         costs = {name: (float(record.metrics[name] or 0.0), partner.metrics[name]) for name in exact}
         seen[record.layout] = [value for seed, value in known.items() if seed not in seeds]
-        found = fmean(seen[record.layout])
+        mean = fmean(seen[record.layout])
         texts = (record.text, partner.layout.text)
-        pairs.append(Again(record.layout, partner.name, *texts, found, there, ours, other, costs))
+        pairs.append(Again(record.layout, partner.name, *texts, mean, there, ours, other, costs))
     lower = goal.direction == "minimize"
     size = max(
         (abs(value) for pair in pairs for value in (*pair.best.values(), *pair.other.values())), default=0.0

@@ -65,7 +65,7 @@ class SearchSpace:
         for key in (*PARTS, "head_dim"):
             if getattr(space, key) is not None:
                 choices[key] = getattr(space, key)
-        meant = {_said(ratio): ratio for ratio in space.mlp_ratio or ()}
+        meant = {_word(ratio): ratio for ratio in space.mlp_ratio or ()}
         if meant:
             choices["mlp_ratio"] = tuple(meant)
         for name, arguments in space.arguments.items():
@@ -140,9 +140,9 @@ class SearchSpace:
             try:
                 yield self.layout(params, f"sample-{word}-{width}-{other}", check=True)
             except LayoutError as error:
-                said = ", ".join(f"{key}={value}" for key, value in params.items())
+                point = ", ".join(f"{key}={value}" for key, value in params.items())
                 raise LayoutError(
-                    Problem(f"{problem.message} (with {said})", "search.space") for problem in error.problems
+                    Problem(f"{problem.message} (with {point})", "search.space") for problem in error.problems
                 ) from None
 
     def _staged(self, kind: str, params: Params) -> list[int] | None:
@@ -210,7 +210,7 @@ def _usual(key: str) -> str:
     return {"stem": "overlap", "downsample": "overlap(stride=2)", "ffn": "mlp", "norm": "layer"}[key]
 
 
-def _said(value: Any) -> str:
+def _word(value: Any) -> str:
     """A number, or one for each stage, as a word that Optuna can keep."""
     return " ".join(f"{item:g}" for item in (value if isinstance(value, tuple) else (value,)))
 
@@ -224,7 +224,7 @@ def _stages(
         del lengths["search.space.patterns"]
     lengths |= {f"defaults.{key}": len(value) for key, value in settings.items() if isinstance(value, tuple)}
     if rows["patterns"] is None:
-        lengths |= {f"layouts.{name}": len(one.stages) for name, one in layouts.items()}
+        lengths |= {f"layouts.{name}": len(network.stages) for name, network in layouts.items()}
     first = next(iter(lengths), None)
     if first is None:
         return len(DEFAULT_WIDTHS)

@@ -55,9 +55,10 @@ def measured_crossover(a: Sequence[Point], b: Sequence[Point]) -> MeasuredCrosso
 
     With several crossings the last one counts: from there on A stays below. Values must be positive.
     """
-    theirs = {point.resolution: point for point in b}
+    by_resolution = {point.resolution: point for point in b}
     pairs = sorted(
-        ((p, theirs[p.resolution]) for p in a if p.resolution in theirs), key=lambda p: p[0].resolution
+        ((p, by_resolution[p.resolution]) for p in a if p.resolution in by_resolution),
+        key=lambda p: p[0].resolution,
     )
     if len(pairs) < 2:
         return _none("fewer than two resolutions in common", resolved=False)

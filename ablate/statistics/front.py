@@ -24,12 +24,12 @@ def not_beaten(points: Points) -> list[int]:
 def layers(points: Points) -> list[list[int]]:
     """The front, then the front of what is left, and so on: indices of the points."""
     left = list(range(len(points)))
-    found = []
+    fronts = []
     while left:
         layer = [left[index] for index in not_beaten([points[index] for index in left])]
-        found.append(layer)
+        fronts.append(layer)
         left = [index for index in left if index not in set(layer)]
-    return found
+    return fronts
 
 
 def hypervolume(points: Points, reference: Sequence[float]) -> float:

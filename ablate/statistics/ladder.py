@@ -183,7 +183,7 @@ def compute_multiplier(a: Ladder, b: Ladder, at: float | None = None) -> Multipl
         notes.append("one seed has no error")
         return Multiplier(at, value, math.nan, math.nan, "; ".join(filter(None, notes)))
     pairs = zip(a.draws, b.draws, strict=True)
-    ratios = np.array([theirs.compute_for(ours(at)) / at for ours, theirs in pairs])
+    ratios = np.array([right.compute_for(left(at)) / at for left, right in pairs])
     tail = 50 * (1 - CONFIDENCE)
     ends = [float(np.percentile(ratios, q, method="nearest")) for q in (tail, 100 - tail)]
     left_out = [y.compute_for(x(at)) / at for x, y in zip(a.without, b.without, strict=True)]
@@ -244,9 +244,9 @@ def common_range(a: Ladder, b: Ladder) -> tuple[float, float]:
 
 
 def _draw_sizes(random: np.random.Generator, count: int) -> list[int]:
-    while len(set(which := random.integers(0, count, count).tolist())) < _DISTINCT:
+    while len(set(draw := random.integers(0, count, count).tolist())) < _DISTINCT:
         pass
-    return sorted(which)
+    return sorted(draw)
 
 
 def _last_descent(a: Law, b: Law, low: float, high: float) -> float | None:

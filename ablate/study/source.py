@@ -181,11 +181,11 @@ class _Walk:
             if key not in data:
                 data[key] = value
                 below = (*path, key)
-                for mine, theirs in (
+                for marks, copied in (
                     (self.source.keys, scratch.source.keys),
                     (self.source.values, scratch.source.values),
                 ):
-                    mine |= {at: one for at, one in theirs.items() if at[: len(below)] == below}
+                    marks |= {at: mark for at, mark in copied.items() if at[: len(below)] == below}
         self.seen = scratch.seen
 
     def scalar(self, node: ScalarNode) -> Any:
@@ -244,9 +244,9 @@ def _inside(lines: list[str], node: Node, offset: int) -> tuple[int, int]:
         return start
     before = "".join(node.value[:offset].split())
     at_end = not node.value[offset:].strip()
-    position = found = 0
-    while position < len(text) and (found < len(before) or (not at_end and text[position].isspace())):
-        found += not text[position].isspace()
+    position = matched = 0
+    while position < len(text) and (matched < len(before) or (not at_end and text[position].isspace())):
+        matched += not text[position].isspace()
         position += 2 if node.style == "'" and text.startswith("''", position) else 1
     line += text.count("\n", 0, position)
     last = text.rfind("\n", 0, position)

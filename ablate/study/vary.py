@@ -86,10 +86,10 @@ def expand(entry: str, value: Any, vary: dict[str, list[Any]]) -> list[Expanded]
     out = []
     for choice in itertools.product(*(range(len(vary[name])) for name in used)):
         chosen = dict(zip(used, choice, strict=True))
-        one = Expanded("", None, entry)
-        one.name = _fill(entry, vary, chosen, one, None)
-        one.value = _fill(value, vary, chosen, one, ())
-        out.append(one)
+        expanded = Expanded("", None, entry)
+        expanded.name = _fill(entry, vary, chosen, expanded, None)
+        expanded.value = _fill(value, vary, chosen, expanded, ())
+        out.append(expanded)
     return out
 
 

@@ -21,8 +21,8 @@ def use_weights_of(block, twin):
     ours, theirs = list(block.parameters()), list(twin.parameters())
     assert len(ours) == len(theirs)
     with torch.no_grad():
-        for mine, copy in zip(ours, theirs, strict=True):
-            copy.copy_(mine.view_as(copy))
+        for parameter, copy in zip(ours, theirs, strict=True):
+            copy.copy_(parameter.view_as(copy))
     return twin
 
 

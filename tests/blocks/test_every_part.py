@@ -118,11 +118,11 @@ def test_runs_on_meta(entry, arguments):
 
 
 @every_part
-@pytest.mark.parametrize("how", ["autocast", "cast"])
-def test_bf16_is_close_to_fp32(entry, arguments, how):
+@pytest.mark.parametrize("conversion", ["autocast", "cast"])
+def test_bf16_is_close_to_fp32(entry, arguments, conversion):
     part, x = build(entry, arguments).eval(), feature_map(9, 7)
     expected = part(x)
-    if how == "autocast":
+    if conversion == "autocast":
         with torch.autocast("cpu", dtype=torch.bfloat16):
             got = part(x)
     else:

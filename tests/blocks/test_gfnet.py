@@ -80,13 +80,13 @@ def test_the_filter_stays_the_same_in_pixels(image):
 
 def test_counted_as_elementwise_work():
     C, H, W = 6, 8, 16
-    found = count(GlobalFilter(C, size=8), (H, W), channels=C)
-    assert found.macs == 0
-    assert not found.uncounted
+    cost = count(GlobalFilter(C, size=8), (H, W), channels=C)
+    assert cost.macs == 0
+    assert not cost.uncounted
     half = W // 2 + 1
     transforms = 2 * 2.5 * H * W * math.log2(H * W) * C
     product = 6 * H * half * C
-    interpolation = found.elementwise - transforms - product
+    interpolation = cost.elementwise - transforms - product
     assert 0 < interpolation < 6 * H * half * C + 100
     assert count(GlobalFilter(C, size=8), 8, channels=C).elementwise == (5 * 64 * 6 + 6 * 8 * 5) * C
 

@@ -131,9 +131,11 @@ def test_grouped_convolution_makes_the_stock_training_step_seven_times_too_large
 
 def _convolutions(model: nn.Module) -> list[tuple[nn.Conv2d, int]]:
     """Convolutions of a model with the number of their output positions at 224 pixels."""
-    found: list[tuple[nn.Conv2d, int]] = []
+    convolutions: list[tuple[nn.Conv2d, int]] = []
     handles = [
-        module.register_forward_hook(lambda m, _, out: found.append((m, out.shape[-2] * out.shape[-1])))
+        module.register_forward_hook(
+            lambda m, _, out: convolutions.append((m, out.shape[-2] * out.shape[-1]))
+        )
         for module in model.modules()
         if isinstance(module, nn.Conv2d)
     ]
@@ -141,7 +143,7 @@ def _convolutions(model: nn.Module) -> list[tuple[nn.Conv2d, int]]:
         model(torch.zeros(1, 3, 224, 224))
     for handle in handles:
         handle.remove()
-    return found
+    return convolutions
 
 
 @pytest.mark.parametrize(

@@ -80,9 +80,9 @@ def test_bilinear_forms() -> None:
         lambda m, x: m.form(m.left(x), m.left(x)), left=nn.Linear(16, 8), form=nn.Bilinear(8, 6, 5)
     )
     model.form = nn.Bilinear(8, 8, 5)
-    rows, one = 3 * 16, 3 * 16 * 16 * 8
-    assert count(model, 16).macs == 2 * one + rows * 5 * 8 * 8
-    assert count(model, 16, training=True).macs == 4 * one + 4 * rows * 5 * 8 * 8
+    rows, product = 3 * 16, 3 * 16 * 16 * 8
+    assert count(model, 16).macs == 2 * product + rows * 5 * 8 * 8
+    assert count(model, 16, training=True).macs == 4 * product + 4 * rows * 5 * 8 * 8
 
 
 @pytest.mark.parametrize(("size", "macs"), [((1, 3, 8, 9), 72 * 2 * 3), ((1, 1, 4, 5, 6), 120 * 3 * 4)])

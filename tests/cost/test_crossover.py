@@ -56,13 +56,13 @@ def test_convolution_undercuts_softmax_where_the_formulas_say() -> None:
 
 def test_exponents_are_those_of_the_counts() -> None:
     layouts = {name: Layout(name, **ONE_STAGE) for name in ("softmax", "conv", "window(size=5)")}
-    found = {c.layout: c for c in curves(layouts, [64, 128, 256, 2048], quantities=["macs"])}
-    softmax = dict(found["softmax"].exponents())
+    by_layout = {c.layout: c for c in curves(layouts, [64, 128, 256, 2048], quantities=["macs"])}
+    softmax = dict(by_layout["softmax"].exponents())
     before, after = (layout_cost(layouts["softmax"], side).macs for side in (128, 256))
     assert softmax[128] == pytest.approx(math.log(after / before) / math.log(4), abs=1e-12)
     assert set(softmax) == {64, 128, 256}  # 256 to 512 px is counted, though 512 is not listed
     assert softmax[64] < softmax[128] < softmax[256] < 2
-    assert dict(found["conv"].exponents())[256] == pytest.approx(1, abs=1e-3)
+    assert dict(by_layout["conv"].exponents())[256] == pytest.approx(1, abs=1e-3)
 
 
 @given(
@@ -76,10 +76,10 @@ def test_polynomials_are_looked_at_everywhere(roots: list[int], scale: int, offs
         return scale * math.prod(side - root for root in roots) + offset
 
     a, b = curve("a", lambda side: 10**12 + gap(side)), curve("b", lambda side: 10**12)
-    found = crossover(a, b)
-    assert found.method == "polynomial"
-    assert found.resolution == scan(a, b, 4)
-    assert found.less == (gap(512) < 0)
+    row = crossover(a, b)
+    assert row.method == "polynomial"
+    assert row.resolution == scan(a, b, 4)
+    assert row.less == (gap(512) < 0)
 
 
 @given(turn=st.integers(50, 600))
@@ -87,16 +87,16 @@ def test_polynomials_are_looked_at_everywhere(roots: list[int], scale: int, offs
 def test_other_curves_are_bisected(turn: int) -> None:
     a = curve("a", lambda side: side**2 + 1000 * (side < turn))
     b = curve("b", lambda side: side**2 + 10)
-    found = crossover(a, b)
-    assert found.resolution == scan(a, b, 4)
+    row = crossover(a, b)
+    assert row.resolution == scan(a, b, 4)
     assert crossover(b, a).resolution is None
 
 
 def test_several_crossings_are_told() -> None:
     a, b = curve("a", lambda side: (side - 100) * (side - 200) * (300 - side)), curve("b", lambda _: 0)
-    found = crossover(a, b)
-    assert found.resolution == 304
-    assert found.note == "3 crossings; less at 104 to 196, 304 to 512 px"
+    row = crossover(a, b)
+    assert row.resolution == 304
+    assert row.note == "3 crossings; less at 104 to 196, 304 to 512 px"
     back = crossover(b, a)
     assert back.resolution is None
     assert back.note.startswith("not less at 512 px; less at 64 to 96, 204 to 296")
@@ -123,11 +123,11 @@ def test_points_without_a_count_between_them() -> None:
 
 def test_memory_and_time_agree_with_a_scan() -> None:
     layouts = {name: Layout(name, **ONE_STAGE) for name in ("softmax", "key_only")}
-    found = curves(
+    series = curves(
         layouts, [16, 44], quantities=["training_fused", "inference_math", "roofline_ms"], peak=PEAK
     )
-    for one, other in zip(found[:3], found[3:], strict=True):
-        row = max(crossover(one, other), crossover(other, one), key=lambda r: r.less)
+    for left, right in zip(series[:3], series[3:], strict=True):
+        row = max(crossover(left, right), crossover(right, left), key=lambda r: r.less)
         a, b = layouts[row.a], layouts[row.b]
         less = []
         for side in range(16, 45, 4):
@@ -147,19 +147,19 @@ def test_memory_and_time_agree_with_a_scan() -> None:
 
 def test_a_model_that_refuses_a_resolution() -> None:
     layouts = {"xcit": Layout("timm:xcit_nano_12_p16_224"), "conv": Layout("conv", **ONE_STAGE)}
-    found = curves(layouts, [100, 224], quantities=["macs"])
-    assert found[0].values[0] is None
-    assert crossovers(found)[0].note == "cannot be counted at 100 px"
+    series = curves(layouts, [100, 224], quantities=["macs"])
+    assert series[0].values[0] is None
+    assert crossovers(series)[0].note == "cannot be counted at 100 px"
     (row,) = crossovers(curves(layouts, [224], quantities=["macs"]))
     assert (row.a, row.method) == ("conv", "listed")
 
 
 def test_records_are_plain_data() -> None:
-    found = curves({"a": Layout("pool", **ONE_STAGE), "b": Layout("conv", **ONE_STAGE)}, [4, 8], peak=PEAK)
-    assert len(found) == 12
-    records = json.loads(json.dumps([one.to_json() for one in found]))
+    series = curves({"a": Layout("pool", **ONE_STAGE), "b": Layout("conv", **ONE_STAGE)}, [4, 8], peak=PEAK)
+    assert len(series) == 12
+    records = json.loads(json.dumps([item.to_json() for item in series]))
     assert records[0]["exponents"][0]["from"] == 4
-    json.dumps([row.to_json() for row in crossovers(found)])
+    json.dumps([row.to_json() for row in crossovers(series)])
 
 
 def test_total_stride() -> None:

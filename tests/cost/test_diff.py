@@ -30,17 +30,17 @@ def compare(a: Layout, b: Layout, resolution: int = 32) -> LayoutDiff:
     return diff(a, b, resolution, classes=10, batch=2, peak=PEAK)
 
 
-def assert_adds_up(found: LayoutDiff, a: Layout, b: Layout, resolution: int = 32) -> None:
+def assert_adds_up(difference: LayoutDiff, a: Layout, b: Layout, resolution: int = 32) -> None:
     """Rows against the costs of the whole layouts, counted without this module."""
-    costs = [layout_cost(one, resolution, classes=10, batch=2) for one in (a, b)]
-    total = sum((row.delta for row in found.rows), Costs())
+    costs = [layout_cost(side, resolution, classes=10, batch=2) for side in (a, b)]
+    total = sum((row.delta for row in difference.rows), Costs())
     for name in ("params", "macs", "elementwise", "bytes"):
         assert getattr(total, name) == getattr(costs[1], name) - getattr(costs[0], name)
     for kernel in ("fused", "math"):
         saved = [cost.memory[kernel]["saved_activations"] for cost in costs]
         assert getattr(total, f"saved_{kernel}") == saved[1] - saved[0]
         peaks = [cost.memory[kernel]["inference_peak"] for cost in costs]
-        assert [peak.bytes for peak in found.peaks[kernel]] == peaks
+        assert [peak.bytes for peak in difference.peaks[kernel]] == peaks
     seconds = [roofline_seconds(cost, PEAK) for cost in costs]
     assert total.time_ms == pytest.approx(1000 * (seconds[1] - seconds[0]), abs=1e-9)
 
@@ -63,27 +63,30 @@ CHANGES = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_rows_add_up_exactly(name: str) -> None:
     for a, b in ((ALTERNATE, CHANGES[name]), (CHANGES[name], ALTERNATE)):
-        found = compare(a, b)
-        assert found.rows
-        assert_adds_up(found, a, b)
+        difference = compare(a, b)
+        assert difference.rows
+        assert_adds_up(difference, a, b)
 
 
 def test_equal_layouts_have_no_rows() -> None:
-    found = compare(ALTERNATE, ALTERNATE.replace(text="conv key_only"))
-    assert found.rows == ()
-    assert found.total == Costs()
+    difference = compare(ALTERNATE, ALTERNATE.replace(text="conv key_only"))
+    assert difference.rows == ()
+    assert difference.total == Costs()
 
 
 def test_a_swap_is_named_and_equal_swaps_are_one_row() -> None:
-    found = compare(layout("alternate(conv, key_only)"), layout("alternate(conv, softmax)"))
-    assert [(r.place, r.change, r.before, r.after, len(r.parts)) for r in found.rows] == [
+    difference = compare(layout("alternate(conv, key_only)"), layout("alternate(conv, softmax)"))
+    assert [(r.place, r.change, r.before, r.after, len(r.parts)) for r in difference.rows] == [
         ("stage1", "swap", "key_only", "softmax", 1),
         ("stage2", "swap", "key_only", "softmax", 2),
     ]
-    assert found.rows[1].parts == (("stage2.block2", "stage2.block2"), ("stage2.block4", "stage2.block4"))
+    assert difference.rows[1].parts == (
+        ("stage2.block2", "stage2.block2"),
+        ("stage2.block4", "stage2.block4"),
+    )
     N, C = 2 * 4 * 4, 32
     softmax, key_only = 4 * N * C**2 + 2 * (N // 2) * N * C, 3 * N * C**2 + N * C + N * C // 2 + 7 * N * C
-    assert found.rows[1].delta.macs == 2 * (softmax - key_only)
+    assert difference.rows[1].delta.macs == 2 * (softmax - key_only)
 
 
 def test_an_inserted_block_does_not_shift_the_others() -> None:
@@ -91,25 +94,25 @@ def test_an_inserted_block_does_not_shift_the_others() -> None:
         Layout(stages="conv pool | conv key_only", **BASE),
         Layout(stages="conv pool | softmax conv key_only", **BASE),
     )
-    found = compare(a, b)
-    (row,) = (row for row in found.rows if row.change != "resize")
+    difference = compare(a, b)
+    (row,) = (row for row in difference.rows if row.change != "resize")
     assert (row.change, row.after, row.parts) == ("insert", "softmax", (("", "stage2.block1"),))
-    assert_adds_up(found, a, b)
+    assert_adds_up(difference, a, b)
 
 
 def test_a_width_is_shown_where_it_changes() -> None:
-    found = compare(ALTERNATE, CHANGES["widths"])
-    assert {row.place for row in found.rows} == {"stage2", "head"}
-    details = [row.detail for row in found.rows]
+    difference = compare(ALTERNATE, CHANGES["widths"])
+    assert {row.place for row in difference.rows} == {"stage2", "head"}
+    details = [row.detail for row in difference.rows]
     assert any("width 32 to 48" in detail for detail in details)
-    assert found.rows[-1].detail == "channels in 32 to 48"
+    assert difference.rows[-1].detail == "channels in 32 to 48"
 
 
 def test_timm_models_are_one_row() -> None:
     model = Layout("timm:resnet18")
-    found = compare(model, ALTERNATE, 64)
-    (row,) = found.rows
-    assert row.delta == found.total
+    difference = compare(model, ALTERNATE, 64)
+    (row,) = difference.rows
+    assert row.delta == difference.total
     assert row.delta.params == layout_cost(ALTERNATE, 64, classes=10).params - (11_689_512 - 990 * 513)
 
 

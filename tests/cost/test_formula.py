@@ -31,9 +31,9 @@ N, C = symbol("N"), symbol("C")
     ],
 )
 def test_known_formulas(name: str, macs: str, params: str | None) -> None:
-    found = formulas(name)
-    assert str(found["macs"]) == macs
-    assert params is None or str(found["params"]) == params
+    by_quantity = formulas(name)
+    assert str(by_quantity["macs"]) == macs
+    assert params is None or str(by_quantity["params"]) == params
 
 
 def test_orders_are_read_off_the_formula() -> None:
@@ -84,9 +84,9 @@ def test_the_blocks_own_arguments_as_symbols() -> None:
 
 
 def test_attention_memory_with_and_without_scores() -> None:
-    found = formulas("softmax", ("saved_fused", "saved_math", "peak_fused", "peak_math"), ("heads",))
-    assert [formula.order for formula in found.values()] == ["O(N)", "O(N^2)", "O(N)", "O(N^2)"]
-    scores = found["saved_math"].expression.coeff(N, 2)
+    by_quantity = formulas("softmax", ("saved_fused", "saved_math", "peak_fused", "peak_math"), ("heads",))
+    assert [formula.order for formula in by_quantity.values()] == ["O(N)", "O(N^2)", "O(N)", "O(N^2)"]
+    scores = by_quantity["saved_math"].expression.coeff(N, 2)
     assert scores == 4 * symbol("h")
     assert formulas("softmax", ("peak_math",))["peak_math"].condition == "N >= 36"
 
@@ -127,9 +127,9 @@ def test_latex_table() -> None:
 def test_size_arguments_become_symbols() -> None:
     assert size_arguments("key_only") == ("window", "kernel", "heads")
     assert size_arguments("pool") == ("size",)
-    found = formulas("window", ("macs", "params"), size_arguments("window"))
-    assert str(found["macs"]) == "4*C**2*N + 2*C*N*w**2"
-    assert found["macs"].condition == "H and W multiples of w"
+    by_quantity = formulas("window", ("macs", "params"), size_arguments("window"))
+    assert str(by_quantity["macs"]) == "4*C**2*N + 2*C*N*w**2"
+    assert by_quantity["macs"].condition == "H and W multiples of w"
     table = complexity_table_latex(["key_only", "linear"], ("macs",), symbols=True)
     assert "3 C^{2} N + C N w" in table
     assert r"\frac{2 C^{2} N}{h}" in table

@@ -94,14 +94,14 @@ def test_a_second_count_is_remembered_and_the_same() -> None:
 
 
 def test_json_of_a_layout() -> None:
-    found = layout_cost(Layout("softmax", widths=(16, 32), depths=(1, 2)), (64, 32), classes=10).to_json()
-    assert {"params", "macs", "flops", "resolution", "uncounted", "memory", "stages", "blocks"} <= set(found)
-    assert {"training_macs", "elementwise", "bytes", "activations"} <= set(found)
-    assert found["resolution"] == [64, 32]
-    assert found["flops"] == 2 * found["macs"]
-    assert [row["name"] for row in found["stages"]] == ["stem", "stage1", "stage2", "head"]
-    assert found["stages"][2]["resolution"] == [8, 4]
-    assert set(found["memory"]["fused"]) == {"inference_peak", "saved_activations", "training_peak"}
+    record = layout_cost(Layout("softmax", widths=(16, 32), depths=(1, 2)), (64, 32), classes=10).to_json()
+    assert {"params", "macs", "flops", "resolution", "uncounted", "memory", "stages", "blocks"} <= set(record)
+    assert {"training_macs", "elementwise", "bytes", "activations"} <= set(record)
+    assert record["resolution"] == [64, 32]
+    assert record["flops"] == 2 * record["macs"]
+    assert [row["name"] for row in record["stages"]] == ["stem", "stage1", "stage2", "head"]
+    assert record["stages"][2]["resolution"] == [8, 4]
+    assert set(record["memory"]["fused"]) == {"inference_peak", "saved_activations", "training_peak"}
 
 
 def test_a_timm_model_is_counted_whole() -> None:

@@ -170,14 +170,14 @@ def near_one_factor(values: tuple[int, ...], starts: tuple[int, ...], steps: lis
 
 @cache
 def all_widths() -> dict[tuple[int, ...], int]:
-    found = {}
+    sizes = {}
     for unit in (8, 4, 2, 1):
         steps = [math.lcm(unit, heads) for heads in HEADS]
         for values in itertools.product(*(range(step, 61, step) for step in steps)):
             least = all(v == u for v, u in zip(values, steps, strict=True))
             if near_one_factor(values, STARTS, steps) or least:
-                found[values] = params_of_widths(values)
-    return found
+                sizes[values] = params_of_widths(values)
+    return sizes
 
 
 def neighbours(layout: Layout, **conditions: Any) -> tuple[Neighbour, Neighbour]:

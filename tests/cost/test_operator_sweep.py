@@ -36,7 +36,7 @@ def place(operator: OpOverload) -> str:
 
 def test_every_operator_has_a_place() -> None:
     places = {str(operator): place(operator) for operator in every_operator()}
-    assert [name for name, found in places.items() if found == "unknown"] == []
+    assert [name for name, group in places.items() if group == "unknown"] == []
     numbers = Counter(places.values())
     assert len(places) > 2500
     assert min(numbers[kind] for kind in ("contraction", "pointwise", "reduction", "priced", "move")) > 40
@@ -99,8 +99,8 @@ def test_hidden_contractions_have_a_reason_and_are_reported() -> None:
 
 @pytest.mark.parametrize("listed", ["FREE", "MOVE", "POINTWISE", "REDUCTION"])
 def test_no_operator_is_listed_twice(listed: str) -> None:
-    mine = getattr(names, listed).split()
-    assert len(mine) == len(set(mine))
+    operators = getattr(names, listed).split()
+    assert len(operators) == len(set(operators))
     for other in {"FREE", "MOVE", "POINTWISE", "REDUCTION"} - {listed}:
-        assert not set(mine) & set(getattr(names, other).split())
-    assert not set(mine) & set(names.HIDDEN)
+        assert not set(operators) & set(getattr(names, other).split())
+    assert not set(operators) & set(names.HIDDEN)

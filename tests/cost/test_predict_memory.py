@@ -54,19 +54,19 @@ def test_a_prediction_is_what_a_run_holds(kind: str, ran_on: str) -> None:
     model = Net(kind)
     weights = [weight for weight in model.parameters() if not nn.parameter.is_lazy(weight)]
     before = [weight.clone() for weight in weights]
-    found = predict_memory(model, 32, batch=2)
-    assert found.ran_on == ran_on
+    prediction = predict_memory(model, 32, batch=2)
+    assert prediction.ran_on == ran_on
     assert all(torch.equal(old, new) for old, new in zip(before, weights, strict=True))
     if kind == "lazy":
         model(torch.zeros(2, 3, 32, 32))
-    assert found.memory == trace_memory(model, torch.zeros(2, 3, 32, 32))
+    assert prediction.memory == trace_memory(model, torch.zeros(2, 3, 32, 32))
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_scripted_models_are_predicted_on_the_cpu() -> None:
     plain = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 4))
-    found = predict_memory(torch.jit.script(plain), 8)
-    assert (found.ran_on, found.memory.weights) == ("cpu", 4 * (224 + 8 * 36 * 4 + 4))
+    prediction = predict_memory(torch.jit.script(plain), 8)
+    assert (prediction.ran_on, prediction.memory.weights) == ("cpu", 4 * (224 + 8 * 36 * 4 + 4))
 
 
 def test_what_cannot_run_is_an_error() -> None:

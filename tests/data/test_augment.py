@@ -15,11 +15,13 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize("how", [Augmentation(shift=2), Augmentation(flip=True), Augmentation(2, True, 3)])
-def test_same_seed_same_images(how: Augmentation):
-    first = augment(images(), how, generator(1))
-    assert torch.equal(first, augment(images(), how, generator(1)))
-    assert not torch.equal(first, augment(images(), how, generator(2)))
+@pytest.mark.parametrize(
+    "augmentation", [Augmentation(shift=2), Augmentation(flip=True), Augmentation(2, True, 3)]
+)
+def test_same_seed_same_images(augmentation: Augmentation):
+    first = augment(images(), augmentation, generator(1))
+    assert torch.equal(first, augment(images(), augmentation, generator(1)))
+    assert not torch.equal(first, augment(images(), augmentation, generator(2)))
     assert first.shape == images().shape
     assert first.dtype == torch.uint8
 
@@ -37,11 +39,11 @@ def test_shift_is_a_crop_of_the_mirrored_border():
     padded = F.pad(source.float(), (2,) * 4, mode="reflect").byte()
     places = set()
     for before, after in zip(padded, shifted, strict=True):
-        found = [
+        matches = [
             (y, x) for y in range(5) for x in range(5) if torch.equal(before[:, y : y + 9, x : x + 7], after)
         ]
-        assert len(found) == 1
-        places.update(found)
+        assert len(matches) == 1
+        places.update(matches)
     assert len(places) > 15  # of 25
 
 

@@ -32,8 +32,8 @@ def test_stream_gives_the_same_batches_as_the_tensor_it_streams():
     stream = StreamSplit(list(data.images), data.labels, torch.arange(10), workers=0)
     order = torch.tensor([3, 9, 2, 2, 5])
     chosen = torch.tensor([0, 2, 4, 6, 8, 9, 1, 3, 5, 7])
-    for one, other in ((data, stream), (data.select(chosen), stream.select(chosen))):
-        for (a, la), (b, lb) in zip(one.batches(order, 2), other.batches(order, 2), strict=True):
+    for left, right in ((data, stream), (data.select(chosen), stream.select(chosen))):
+        for (a, la), (b, lb) in zip(left.batches(order, 2), right.batches(order, 2), strict=True):
             assert torch.equal(a, b)
             assert torch.equal(la, lb)
 

@@ -37,12 +37,12 @@ def test_digits_are_scikit_learns():
 
 
 def test_subset_is_stratified_and_fixed():
-    one, two = load("digits", subset=300), load("digits", subset=300)
-    assert torch.equal(one.train.images, two.train.images)
-    assert torch.bincount(one.train.labels).min() >= 28
+    first, second = load("digits", subset=300), load("digits", subset=300)
+    assert torch.equal(first.train.images, second.train.images)
+    assert torch.bincount(first.train.labels).min() >= 28
     other = load("digits", subset=300, seed=1)
-    assert not torch.equal(one.train.images, other.train.images)
-    assert len(one.test) == 596
+    assert not torch.equal(first.train.images, other.train.images)
+    assert len(first.test) == 596
     with pytest.raises(AblateError, match="cannot take 5,000 of 1,201"):
         load("digits", subset=5000)
 

@@ -120,8 +120,8 @@ def test_orientation(tmp_path: Path, suffix: str, orientation: int):
     image = Image.fromarray(quarters())
     exif = image.getexif()
     exif[0x0112] = orientation
-    how = {"jpg": {"quality": 100, "subsampling": 0}, "webp": {"lossless": True}}.get(suffix, {})
-    image.save(tmp_path / f"x.{suffix}", exif=exif, **how)
+    options = {"jpg": {"quality": 100, "subsampling": 0}, "webp": {"lossless": True}}.get(suffix, {})
+    image.save(tmp_path / f"x.{suffix}", exif=exif, **options)
     shown = np.asarray(read_image(tmp_path / f"x.{suffix}")).astype(int)
     wanted = SHOWN[orientation](quarters())
     assert shown.shape == wanted.shape
@@ -187,8 +187,8 @@ def test_palette_one_bit_and_cmyk(tmp_path: Path):
 @pytest.mark.parametrize("suffix", ["gif", "png", "webp", "tif"])
 def test_the_first_frame_of_an_animation(tmp_path: Path, suffix: str):
     frames = [Image.new("RGB", (6, 6), colour) for colour in ("red", "blue")]
-    how = {"lossless": True} if suffix == "webp" else {}
-    frames[0].save(tmp_path / f"x.{suffix}", save_all=True, append_images=frames[1:], **how)
+    options = {"lossless": True} if suffix == "webp" else {}
+    frames[0].save(tmp_path / f"x.{suffix}", save_all=True, append_images=frames[1:], **options)
     assert read_image(tmp_path / f"x.{suffix}").getpixel((3, 3)) == (255, 0, 0)
 
 

@@ -152,8 +152,8 @@ def test_count_is_the_number_of_spots():
 
     _, test = drawn("count", 100)
     for image, number in zip(test.images, test.labels.tolist(), strict=True):
-        spots, found = label((image[0] == 255).numpy())
-        assert found == number
+        spots, count = label((image[0] == 255).numpy())
+        assert count == number
         assert int((spots > 0).sum()) == 9 * number
 
 

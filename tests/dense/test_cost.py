@@ -46,14 +46,14 @@ def test_semantic_fpn_at_512(model: str, exact: float, printed: float) -> None:
 
 @pytest.mark.parametrize(("model", "macs", "params"), RETINANET)
 def test_retinanet_at_1280_by_800(model: str, macs: float, params: float) -> None:
-    found = convention_cost(Layout(f"timm:{model}"), "retinanet")
-    assert found.macs / 1e9 == pytest.approx(macs, abs=0.051)
-    assert found.params / 1e6 == pytest.approx(params, abs=0.0051)
+    cost = convention_cost(Layout(f"timm:{model}"), "retinanet")
+    assert cost.macs / 1e9 == pytest.approx(macs, abs=0.051)
+    assert cost.params / 1e6 == pytest.approx(params, abs=0.0051)
 
 
 def test_retinanet_of_resnet50_in_its_parts() -> None:
-    found = convention_cost(Layout("timm:resnet50"), "retinanet")
-    parts = [piece.macs / 1e9 for piece in (found.backbone, found.neck, found.head)]
+    cost = convention_cost(Layout("timm:resnet50"), "retinanet")
+    parts = [piece.macs / 1e9 for piece in (cost.backbone, cost.neck, cost.head)]
     assert parts == pytest.approx([83.41, 17.32, 137.80], abs=0.0051)
 
 
@@ -64,29 +64,29 @@ def test_backbone_at_512(model: str, macs: float) -> None:
 
 def test_the_heads_by_hand() -> None:
     """Every convolution written down: positions x inputs x outputs x kernel."""
-    found = dense_cost(Layout("timm:pvt_v2_b0"))
+    costs = dense_cost(Layout("timm:pvt_v2_b0"))
     positions = [100 * 160, 50 * 80, 25 * 40, 13 * 20, 7 * 10]  # P3 to P7, rounded up
     convolutions = 2 * 4 * 9 * 256 * 256 + 9 * 256 * 9 * 80 + 9 * 256 * 9 * 4
-    assert found["retinanet"].head.macs == sum(positions) * convolutions
+    assert costs["retinanet"].head.macs == sum(positions) * convolutions
     widths = [64, 160, 256]
     neck = sum(p * (c * 256 + 9 * 256 * 256) for p, c in zip(positions, widths, strict=False))
-    assert found["retinanet"].neck.macs == neck + positions[3] * 9 * 256 * 256 + positions[4] * 9 * 256 * 256
+    assert costs["retinanet"].neck.macs == neck + positions[3] * 9 * 256 * 256 + positions[4] * 9 * 256 * 256
     grid = [128 * 128, 64 * 64, 32 * 32, 16 * 16]
     first, more = 9 * 256 * 128, 9 * 128 * 128
     branches = grid[0] * first + grid[1] * first + grid[2] * first + grid[1] * more
     branches += grid[3] * first + grid[2] * more + grid[1] * more
-    assert found["semantic_fpn"].head.macs == branches + grid[0] * 128 * 150
+    assert costs["semantic_fpn"].head.macs == branches + grid[0] * 128 * 150
 
 
 def test_a_layout_is_its_parts_without_the_head() -> None:
     layout = Layout("alternate(conv, key_only)", widths=[16, 24, 32, 48], depths=1, heads=2)
-    found = dense_cost(layout)["backbone_512"]
+    cost = dense_cost(layout)["backbone_512"]
     whole = layout_cost(layout, 512)
     head = next(row for row in whole.stage_rows if row.name == "head")
-    assert found.macs == whole.macs - head.work.macs
+    assert cost.macs == whole.macs - head.work.macs
     norms = 2 * (16 + 24 + 32 + 48)  # one norm for each map; the classifier's own is in its head
-    assert found.params == whole.params - head.params + norms
-    assert (found.neck.macs, found.head.params) == (0, 0)
+    assert cost.params == whole.params - head.params + norms
+    assert (cost.neck.macs, cost.head.params) == (0, 0)
 
 
 def test_p6_comes_from_the_backbone_even_with_256_channels() -> None:
@@ -102,11 +102,11 @@ def test_p6_comes_from_the_backbone_even_with_256_channels() -> None:
 
 def test_memory_of_a_small_model_is_ordered_and_depends_on_the_kernel() -> None:
     layout = Layout("softmax", widths=[16, 16, 16, 16], depths=1, heads=1)
-    found = dense_cost(layout)["backbone_512"].memory
+    memory = dense_cost(layout)["backbone_512"].memory
     tokens = 128 * 128
-    assert found["math"].inference_peak >= 4 * tokens**2  # the score matrix of stage 1, float32
-    assert found["fused"].training_peak < found["math"].inference_peak
-    assert found["fused"].saved_activations <= found["fused"].training_peak
+    assert memory["math"].inference_peak >= 4 * tokens**2  # the score matrix of stage 1, float32
+    assert memory["fused"].training_peak < memory["math"].inference_peak
+    assert memory["fused"].saved_activations <= memory["fused"].training_peak
 
 
 def test_backbones_without_a_pyramid_say_so() -> None:
@@ -118,9 +118,9 @@ def test_backbones_without_a_pyramid_say_so() -> None:
 
 def test_command(ablate: Callable[..., Any]) -> None:
     ended = ablate("cost", "timm:pvt_v2_b0", "--dense", "--json")
-    found = json.loads(ended.out)
-    assert list(found) == list(CONVENTIONS)
-    for name, record in found.items():
+    records = json.loads(ended.out)
+    assert list(records) == list(CONVENTIONS)
+    for name, record in records.items():
         assert record["macs"] == record["backbone"] + record["neck"] + record["head"]
         assert record["macs"] == convention_cost(Layout("timm:pvt_v2_b0"), name).macs
         assert record["params"] == sum(record["params_of"].values())

@@ -96,8 +96,8 @@ def test_learned_positions_are_told_once_a_stage() -> None:
     model = Layout("conv", widths=[16], depths=[3], position="learned(size=4)").build(3)
     tables = [name for name, _ in model.named_parameters() if "table" in name]
     assert tables == ["stages.0.block1.position.table"]
-    each = Layout("conv", widths=[16], depths=[3], position="cpe").build(3)
-    assert sum("position.weight" in name for name, _ in each.named_parameters()) == 3
+    conditional = Layout("conv", widths=[16], depths=[3], position="cpe").build(3)
+    assert sum("position.weight" in name for name, _ in conditional.named_parameters()) == 3
 
 
 def test_definitions_stand_for_their_items() -> None:

@@ -33,14 +33,14 @@ SAMPLE = [
 
 @pytest.mark.parametrize(("model", "resolution", "cause"), SAMPLE, ids=[model for model, _, _ in SAMPLE])
 def test_a_sample_of_the_record(model: str, resolution: int, cause: str) -> None:
-    found = row(model, resolution)
-    assert found.cause == cause
-    assert found.error_percent is not None
-    assert (abs(found.error_percent) > 1) == bool(cause)
+    entry = row(model, resolution)
+    assert entry.cause == cause
+    assert entry.error_percent is not None
+    assert (abs(entry.error_percent) > 1) == bool(cause)
     if cause:
-        assert found.again is not None
-        assert prints_as(found.again / 1e9, found.figure.gmacs)
-    assert found.params_agree or cause == "merged branches"
+        assert entry.again is not None
+        assert prints_as(entry.again / 1e9, entry.figure.gmacs)
+    assert entry.params_agree or cause == "merged branches"
 
 
 def test_the_parts_of_a_cause_are_told_with_their_sizes() -> None:
@@ -50,21 +50,21 @@ def test_the_parts_of_a_cause_are_told_with_their_sizes() -> None:
 
 
 def test_the_figure_of_another_size_is_recognised() -> None:
-    found = row("resnet18", 160, gmacs=1.82)  # what is printed at 224
-    assert found.cause == "another size"
-    assert "at 224 px, not 160" in found.explanation
+    entry = row("resnet18", 160, gmacs=1.82)  # what is printed at 224
+    assert entry.cause == "another size"
+    assert "at 224 px, not 160" in entry.explanation
 
 
 def test_the_figure_of_another_classifier_is_recognised() -> None:
     # 1.28 M parameters more for 21,843 outputs in place of 1,000: 512 features and a bias each
-    found = row("resnet18", 160, params_m=22.38, gmacs=0.94)
-    assert found.cause == "another classifier"
-    assert "with 21841 outputs" in found.explanation
+    entry = row("resnet18", 160, params_m=22.38, gmacs=0.94)
+    assert entry.cause == "another classifier"
+    assert "with 21841 outputs" in entry.explanation
 
 
 def test_rounding_is_no_other_cause() -> None:
-    found = row("resnet18", 160, gmacs=0.93)
-    assert found.cause == ""
+    entry = row("resnet18", 160, gmacs=0.93)
+    assert entry.cause == ""
     small = explain(replace(BY_KEY["lcnet_050", 224]), STORE)
     assert small.macs is not None
     assert prints_as(small.macs / 1e9, small.figure.gmacs) == (small.cause in ("", "rounding"))
@@ -76,20 +76,20 @@ def test_a_figure_that_nothing_gives_stays_unexplained(gmacs: float) -> None:
 
 
 def test_other_parameters_make_it_a_changed_model() -> None:
-    found = row("resnet18", 160, gmacs=1.5, params_m=13.0)
-    assert found.cause == "changed model"
-    assert found.params_agree is False
+    entry = row("resnet18", 160, gmacs=1.5, params_m=13.0)
+    assert entry.cause == "changed model"
+    assert entry.params_agree is False
 
 
 def test_a_model_that_timm_does_not_know_is_told() -> None:
-    found = explain(Figure("resnet19", 160, 11.69, 0.93, 1.27, "test"), STORE)
-    assert found.cause == "cannot be counted"
-    assert "resnet19" in found.explanation
-    assert found.error_percent is None
+    entry = explain(Figure("resnet19", 160, 11.69, 0.93, 1.27, "test"), STORE)
+    assert entry.cause == "cannot be counted"
+    assert "resnet19" in entry.explanation
+    assert entry.error_percent is None
 
 
 def test_parameters_of_a_merged_form_are_told_where_macs_agree() -> None:
-    found = row("levit_256", 224)
-    assert found.cause == ""
-    assert found.params_agree is False
-    assert "branches merged, 18.86 M" in found.explanation
+    entry = row("levit_256", 224)
+    assert entry.cause == ""
+    assert entry.params_agree is False
+    assert "branches merged, 18.86 M" in entry.explanation

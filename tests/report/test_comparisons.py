@@ -46,9 +46,9 @@ def timed(*ratios: float, keep: bool = True) -> ThroughputValues:
 
 def test_latencies_are_tested_by_process_on_logarithms() -> None:
     ratios = (1.21, 1.25, 1.19, 1.22)
-    found = compare_latencies(PLAIN, timed(*ratios))
-    assert found.p == pytest.approx(stats.ttest_1samp([math.log(ratio) for ratio in ratios], 0).pvalue)
-    assert found.verdict == "worse"
+    comparison = compare_latencies(PLAIN, timed(*ratios))
+    assert comparison.p == pytest.approx(stats.ttest_1samp([math.log(ratio) for ratio in ratios], 0).pvalue)
+    assert comparison.verdict == "worse"
     assert compare_latencies(WIDE, timed(1.01, 0.99, 1.0, 1.005)).verdict == "equivalent"
 
 
@@ -62,9 +62,9 @@ def test_ledgers_without_ratios_of_processes_say_the_same() -> None:
 
 
 def test_a_ratio_that_says_nothing_shows_its_ends_and_the_word() -> None:
-    found = compare_latencies(PLAIN, timed(2.56, 2.17))
-    cell = comparison_cell(found)
-    assert cell.text == f"2.36 [{found.low:.2g}, {found.high:.2g}] not resolved"
+    comparison = compare_latencies(PLAIN, timed(2.56, 2.17))
+    cell = comparison_cell(comparison)
+    assert cell.text == f"2.36 [{comparison.low:.2g}, {comparison.high:.2g}] not resolved"
     assert cell.tone == "tie"
 
 
@@ -110,8 +110,8 @@ def test_the_table_is_corrected_as_one_family_and_marks_go_to_latex(opened: Open
     table = main_table(opened(frame, study="s", baseline="a"))
     expected = correct({name: compare(given[name], given["a"]) for name in ("b", "c")})
     raw = table.raw.set_index("layout")
-    for name, found in expected.items():
-        assert raw.loc[name, "top1_difference_p_holm"] == pytest.approx(found.p_corrected)
-        assert raw.loc[name, "top1_difference_verdict"] == found.verdict
+    for name, comparison in expected.items():
+        assert raw.loc[name, "top1_difference_p_holm"] == pytest.approx(comparison.p_corrected)
+        assert raw.loc[name, "top1_difference_verdict"] == comparison.verdict
     assert expected["b"].p_corrected > expected["b"].p or expected["c"].p_corrected > expected["c"].p
     assert r"\textbf{" in to_latex(table, "t")

@@ -48,7 +48,7 @@ def crossover(a: str, b: str, quantity: str, resolution: int | None, less: bool,
     }  # fmt: skip
 
 
-def scaling_row(layout: str, found: Sequence[dict[str, Any]] = (), power: int = 1) -> dict[str, Any]:
+def scaling_row(layout: str, crossovers: Sequence[dict[str, Any]] = (), power: int = 1) -> dict[str, Any]:
     """A scaling cell whose MACs grow as that power of N, and its roofline from 10 ms at 64 px likewise."""
     macs = [side ** (2 * power) for side in SIDES]
     exponents = [{"from": side, "to": 2 * side, "exponent": float(power)} for side in SIDES[:2]]
@@ -66,7 +66,7 @@ def scaling_row(layout: str, found: Sequence[dict[str, Any]] = (), power: int = 
             "peak": PEAK,
             "resolutions": list(SIDES),
             "curves": {"macs": {"values": macs, "exponents": exponents}},
-            "crossovers": list(found),
+            "crossovers": list(crossovers),
             "timed": {
                 "batch": 2,
                 "resolutions": list(SIDES),
@@ -131,8 +131,8 @@ def results(opened: Open, frame: pd.DataFrame) -> Results:
     return opened(frame, baseline="soft")
 
 
-def found(results: Results) -> dict[tuple[str, str], Crossing]:
-    return {(one.layout, one.quantity): one for one in crossings(results)}
+def crossings_of(results: Results) -> dict[tuple[str, str], Crossing]:
+    return {(crossing.layout, crossing.quantity): crossing for crossing in crossings(results)}
 
 
 def column(table: Table, header: str) -> list[str]:
@@ -141,26 +141,26 @@ def column(table: Table, header: str) -> list[str]:
 
 
 def test_counted_verdicts(results: Results) -> None:
-    one = found(results)
-    assert one["key", "macs"].verdict == "cheaper"
-    assert one["key", "macs"].note == "cheaper at every resolution, 64 to 256 px"
-    assert (one["key", "training_fused"].verdict, one["key", "training_fused"].resolution) == (
+    by_pair = crossings_of(results)
+    assert by_pair["key", "macs"].verdict == "cheaper"
+    assert by_pair["key", "macs"].note == "cheaper at every resolution, 64 to 256 px"
+    assert (by_pair["key", "training_fused"].verdict, by_pair["key", "training_fused"].resolution) == (
         "dearer from",
         100,
     )
-    assert (one["conv", "macs"].verdict, one["conv", "macs"].resolution) == ("cheaper from", 128)
-    assert not [layout for layout, _ in one if layout == "soft"]
+    assert (by_pair["conv", "macs"].verdict, by_pair["conv", "macs"].resolution) == ("cheaper from", 128)
+    assert not [layout for layout, _ in by_pair if layout == "soft"]
 
 
 def test_measured_crossovers_have_an_interval_or_are_not_resolved(results: Results) -> None:
-    one = found(results)
-    key = one["key", "latency"]
+    by_pair = crossings_of(results)
+    key = by_pair["key", "latency"]
     assert (key.verdict, key.note) == ("cheaper from", "")
     assert key.resolution == pytest.approx(160)
     assert key.low == pytest.approx(160 / 1.1)
     assert key.high == pytest.approx(160 * 1.1)
     assert key.value == pytest.approx(20 * (160 / 64) ** 4)
-    conv = one["conv", "latency"]
+    conv = by_pair["conv", "latency"]
     assert (conv.verdict, conv.resolution) == ("not resolved", None)
     assert conv.note == "the ratio's interval holds 1 at 64, 128, 256 px"
 
@@ -176,9 +176,9 @@ def test_measured_crossovers_have_an_interval_or_are_not_resolved(results: Resul
 )
 def test_verdicts_on_latency(opened: Open, ratios: Sequence[float], verdict: str, low: float | None) -> None:
     results = opened(rows_of(scaling_row("key"), ratios={"key": (ratios, 0.1)}), baseline="soft")
-    one = found(results)["key", "latency"]
-    assert one.verdict == verdict
-    assert one.low == (None if low is None else pytest.approx(low))
+    crossing = crossings_of(results)["key", "latency"]
+    assert crossing.verdict == verdict
+    assert crossing.low == (None if low is None else pytest.approx(low))
 
 
 def test_crossover_table(results: Results) -> None:

@@ -86,29 +86,29 @@ def results(tmp_path: Path, stand_in: Stand) -> Callable[..., Ledger]:
     return make
 
 
-def one(found: list[Difference], quantity: str, layout: str = "a") -> Difference:
-    return next(d for d in found if (d.quantity.name, d.layout) == (quantity, layout))
+def difference_of(rows: list[Difference], quantity: str, layout: str = "a") -> Difference:
+    return next(d for d in rows if (d.quantity.name, d.layout) == (quantity, layout))
 
 
 def test_counted_numbers_are_exact(results: Callable[..., Ledger]) -> None:
     with results("before") as before, results("after", macs=1100) as after:
-        found, lost = differences(before, after)
-    assert one(found, "macs").change == pytest.approx(0.1)
-    assert one(found, "macs").verdict == "higher"
-    assert one(found, "params").verdict == "same"
+        rows, lost = differences(before, after)
+    assert difference_of(rows, "macs").change == pytest.approx(0.1)
+    assert difference_of(rows, "macs").verdict == "higher"
+    assert difference_of(rows, "params").verdict == "same"
     assert lost == []
 
 
 def test_results_and_their_copy_are_the_same(results: Callable[..., Ledger]) -> None:
     with results("before") as before, results("copy") as copy:
-        found, _ = differences(before, copy)
-    assert {difference.verdict for difference in found} == {"same"}
+        rows, _ = differences(before, copy)
+    assert {difference.verdict for difference in rows} == {"same"}
 
 
 def test_latencies_are_compared_on_the_logarithm(results: Callable[..., Ledger]) -> None:
     with results("before") as before, results("after", ms=11.0) as after, results("near", ms=10.1) as near:
-        slower = one(differences(before, after)[0], "latency")
-        same = one(differences(before, near)[0], "latency")
+        slower = difference_of(differences(before, after)[0], "latency")
+        same = difference_of(differences(before, near)[0], "latency")
     assert slower.change == pytest.approx(0.1)
     half = math.sqrt(2) * math.log(1 / 0.98)  # the wider side of each interval, independent errors
     assert slower.low == pytest.approx(1.1 * math.exp(-half) - 1)
@@ -119,21 +119,21 @@ def test_latencies_are_compared_on_the_logarithm(results: Callable[..., Ledger])
 
 def test_seeds_are_paired(results: Callable[..., Ledger]) -> None:
     with results("before") as before, results("after", gain=1.0) as after:
-        found = [d for d in differences(before, after)[0] if d.quantity.name == "accuracy"]
+        rows = [d for d in differences(before, after)[0] if d.quantity.name == "accuracy"]
     pairs = [
         [70 + noise(seed) + 0.05 * noise(seed + 100 + gain) + gain for seed in range(4)] for gain in (0, 1)
     ]
     expected = stats.ttest_rel(pairs[1], pairs[0])
     low, high = expected.confidence_interval()
-    assert found[0].change == pytest.approx(sum(pairs[1]) / 4 - sum(pairs[0]) / 4)
-    assert (found[0].low, found[0].high) == (pytest.approx(low), pytest.approx(high))
-    assert {d.verdict for d in found} == {"higher"}
+    assert rows[0].change == pytest.approx(sum(pairs[1]) / 4 - sum(pairs[0]) / 4)
+    assert (rows[0].low, rows[0].high) == (pytest.approx(low), pytest.approx(high))
+    assert {d.verdict for d in rows} == {"higher"}
 
 
 def test_bounds(results: Callable[..., Ledger]) -> None:
     with results("before") as before, results("after", ms=11.0, gain=-2.0) as after:
-        found, _ = differences(before, after)
-    latency, accuracy = one(found, "latency"), one(found, "accuracy")
+        rows, _ = differences(before, after)
+    latency, accuracy = difference_of(rows, "latency"), difference_of(rows, "accuracy")
     assert parse_bound("latency +5%").exceeded(latency)
     assert not parse_bound("latency +15%").exceeded(latency)
     assert not parse_bound("latency -5%").exceeded(latency)

@@ -64,6 +64,6 @@ def test_a_drawing_is_worked_out_once_and_may_fail(
         for _ in range(2):
             keep_diagrams(known, ledger, works)
         assert len(works.jobs) == 1
-        found = ledger.read(DiagramFact)
-        assert found is not None
-        assert [row.layout for row in found.rows] == ["hybrid"]
+        fact = ledger.read(DiagramFact)
+        assert fact is not None
+        assert [row.layout for row in fact.rows] == ["hybrid"]

@@ -83,15 +83,15 @@ def rows(out: Path, kind: str = "accuracy") -> list[tuple[str, str]]:
     with sqlite3.connect(out / "ledger.sqlite", timeout=30) as ledger:
         if not ledger.execute("SELECT name FROM sqlite_master WHERE name = 'rows'").fetchone():
             return []
-        found = ledger.execute("SELECT layout, status FROM rows WHERE kind = ? ORDER BY id", (kind,))
-        return [(layout, status) for layout, status in found]
+        cells = ledger.execute("SELECT layout, status FROM rows WHERE kind = ? ORDER BY id", (kind,))
+        return [(layout, status) for layout, status in cells]
 
 
 def executed(text: str) -> tuple[int, int, int]:
     """Cells executed, reused and failed, as a run says at its end."""
-    found = re.search(r"(\d+) cells executed, (\d+) reused, (\d+) failed", text)
-    assert found, text
-    return int(found[1]), int(found[2]), int(found[3])
+    match = re.search(r"(\d+) cells executed, (\d+) reused, (\d+) failed", text)
+    assert match, text
+    return int(match[1]), int(match[2]), int(match[3])
 
 
 def test_failed_cells_are_rows_until_they_are_mended(
@@ -101,8 +101,8 @@ def test_failed_cells_are_rows_until_they_are_mended(
 
     def status() -> Json:
         fresh_blocks()  # what a new process does
-        found: Json = json.loads(ablate("status", file, "--out", out, "--json").out)
-        return found
+        counts: Json = json.loads(ablate("status", file, "--out", out, "--json").out)
+        return counts
 
     # one layout's failure is a row, and the others' cells are done
     run = command("run", file, "--out", out, "--workers", 1)
@@ -197,13 +197,13 @@ def test_a_stopped_study_goes_on(
 
 def workers_of(pid: int) -> list[int]:
     """The workers of this driver."""
-    found = []
+    pids = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended since
             parent = int((process / "stat").read_text().rpartition(") ")[2].split()[1])
             if parent == pid and "ablate.run.worker" in (process / "cmdline").read_text():
-                found.append(int(process.name))
-    return found
+                pids.append(int(process.name))
+    return pids
 
 
 def test_killed_at_any_moment(command: Command, tmp_path: Path) -> None:
@@ -220,10 +220,10 @@ def test_killed_at_any_moment(command: Command, tmp_path: Path) -> None:
         time.sleep(random.Random(kept).uniform(0, 0.3))
         run.kill()
         run.communicate()
-        found = rows(out, "complexity")
-        assert len(found) > kept
-        assert len(set(found)) <= 2
-        kept = len(found)
+        cells = rows(out, "complexity")
+        assert len(cells) > kept
+        assert len(set(cells)) <= 2
+        kept = len(cells)
         with sqlite3.connect(out / "ledger.sqlite") as ledger:
             assert ledger.execute("PRAGMA integrity_check").fetchone() == ("ok",)
             assert ledger.execute("SELECT COUNT(DISTINCT key) FROM rows").fetchone() == (kept,)

@@ -154,9 +154,9 @@ def test_another_name_keeps_the_keys() -> None:
     ],
 )
 def test_another_layout_changes_its_cells_alone(old: str, new: str, cells: str) -> None:
-    found = changed(parse_study(TEXT), parse_study(TEXT.replace(old, new)))
-    assert kinds(found) == set(cells.split())
-    assert all(" of b (" in cell for cell in found)
+    touched = changed(parse_study(TEXT), parse_study(TEXT.replace(old, new)))
+    assert kinds(touched) == set(cells.split())
+    assert all(" of b (" in cell for cell in touched)
 
 
 @pytest.mark.parametrize(
@@ -182,9 +182,9 @@ def test_what_can_change_a_value_changes_the_keys(old: str, new: str, touched: s
 
 
 def test_the_baseline_changes_times_alone() -> None:
-    found = changed(parse_study(TEXT), parse_study(TEXT.replace("baseline: a", "baseline: b")))
-    assert kinds(found) == {"throughput"}
-    assert len(found) == 3, "of all layouts: they are timed against it"
+    cells = changed(parse_study(TEXT), parse_study(TEXT.replace("baseline: a", "baseline: b")))
+    assert kinds(cells) == {"throughput"}
+    assert len(cells) == 3, "of all layouts: they are timed against it"
 
 
 def test_more_layouts_or_seeds_leave_the_others_alone() -> None:
@@ -201,14 +201,14 @@ def test_versions_are_in_the_keys(monkeypatch: pytest.MonkeyPatch, package: str)
     monkeypatch.setattr(metadata, "version", lambda name: "0.0" if name == package else installed(name))
     cell_keys.forget()
     after = keys(study)
-    found = {cell for cell in before if before[cell] != after[cell]}
+    cells = {cell for cell in before if before[cell] != after[cell]}
     if package == "torch":
-        assert found == set(before)
+        assert cells == set(before)
     elif package == "timm":
-        assert found == {cell for cell in before if " of c (" in cell}
+        assert cells == {cell for cell in before if " of c (" in cell}
     else:
-        assert kinds(found) == {"audit"}
-        assert len(found) == 12
+        assert kinds(cells) == {"audit"}
+        assert len(cells) == 12
 
 
 def test_the_device_is_in_the_keys_of_measured_cells(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,8 +216,8 @@ def test_the_device_is_in_the_keys_of_measured_cells(monkeypatch: pytest.MonkeyP
     before = keys(study)
     monkeypatch.setattr("ablate.run.keys.device_name", lambda device: "another processor")
     after = keys(study)
-    found = {cell for cell in before if before[cell] != after[cell]}
-    assert kinds(found) == {"memory", "throughput", "accuracy"}
+    cells = {cell for cell in before if before[cell] != after[cell]}
+    assert kinds(cells) == {"memory", "throughput", "accuracy"}
 
 
 @pytest.mark.parametrize(
@@ -242,8 +242,8 @@ def test_the_code_of_a_block_is_in_the_keys(
     fresh_blocks()
     (tmp_path / "keyed.py").write_text(MIXER.replace(old, new))
     after = keys(load_study(tmp_path / "study.yaml"))
-    found = {cell for cell in before if before[cell] != after[cell]}
-    assert found == ({cell for cell in before if " of b (" in cell} if changes else set())
+    cells = {cell for cell in before if before[cell] != after[cell]}
+    assert cells == ({cell for cell in before if " of b (" in cell} if changes else set())
 
 
 def test_code_that_only_an_exported_graph_runs_is_in_no_key(
@@ -278,9 +278,9 @@ def test_the_code_of_the_baseline_is_in_the_keys_of_all_times(
     fresh_blocks()
     (tmp_path / "keyed.py").write_text(MIXER.replace("(dim, dim, 1)", "(dim, dim, 1, bias=False)"))
     after = keys(load_study(tmp_path / "study.yaml"))
-    found = {cell for cell in before if before[cell] != after[cell] and " of b (" not in cell}
-    assert kinds(found) == {"throughput"}
-    assert len(found) == 2
+    cells = {cell for cell in before if before[cell] != after[cell] and " of b (" not in cell}
+    assert kinds(cells) == {"throughput"}
+    assert len(cells) == 2
 
 
 def test_a_user_s_file_does_not_hide_a_shipped_one(tmp_path: Path, fresh_blocks: Callable[[], None]) -> None:

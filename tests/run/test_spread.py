@@ -53,10 +53,12 @@ def test_the_source_that_varies_is_found(tmp_path: Path) -> None:
         return 90 + draw + 0.1 * random.Random(1000 + condition["order_seed"]).gauss(0, 1)
 
     executor = Pretended(top1)
-    found = {c.name: c for c in variance_of(parse_study(STUDY), "b", tmp_path, executor, runs=8, groups=2)}
-    assert found["weights"].sd > 5 * found["order"].sd > 0
-    assert found["augmentation"].sd == 0
-    assert found["everything"].runs == 8
+    by_source = {
+        c.name: c for c in variance_of(parse_study(STUDY), "b", tmp_path, executor, runs=8, groups=2)
+    }
+    assert by_source["weights"].sd > 5 * by_source["order"].sd > 0
+    assert by_source["augmentation"].sd == 0
+    assert by_source["everything"].runs == 8
     assert executor.ran == 8 + 3 * 2 * 7  # the first run of each group is one of those of everything
     variance_of(parse_study(STUDY), "b", tmp_path, executor, runs=8, groups=2)
     assert executor.ran == 8 + 3 * 2 * 7
@@ -82,9 +84,9 @@ def test_ranks_of_two_budgets(tmp_path: Path) -> None:
         return 80 + level + 0.01 * random.Random(f"{name}{condition['seed']}").gauss(0, 1)
 
     executor = Pretended(top1)
-    found = rank_of(parse_study(STUDY), (1, 4), tmp_path, executor)
-    assert (found.pairs, found.agreeing, found.sure_reversed) == (10, 9, 1)
-    assert found.spearman.value == pytest.approx(0.9)
+    ranks = rank_of(parse_study(STUDY), (1, 4), tmp_path, executor)
+    assert (ranks.pairs, ranks.agreeing, ranks.sure_reversed) == (10, 9, 1)
+    assert ranks.spearman.value == pytest.approx(0.9)
     rank_of(parse_study(STUDY), (1, 4), tmp_path, executor)
     assert executor.ran == 2 * 5 * 3
 

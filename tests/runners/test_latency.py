@@ -24,7 +24,7 @@ def process(
     """
     speed = math.exp(random.normal(0, between))
     clock = 0
-    found = []
+    blocks = []
     for _ in range(rounds):
         samples: dict[str, list[float]] = {name: [] for name in BASE}
         for name in [*BASE, *reversed(BASE)]:
@@ -33,8 +33,8 @@ def process(
                 seconds = BASE[name] * speed * math.exp(random.normal(0, noise)) * (1 + drift * clock)
                 if call >= 2:
                     samples[name].append(seconds)
-        found.append(samples)
-    return ProcessSamples(batch=32, rounds=found)
+        blocks.append(samples)
+    return ProcessSamples(batch=32, rounds=blocks)
 
 
 def test_the_ratio_is_found_although_processes_differ():

@@ -31,21 +31,21 @@ def chain() -> nn.Module:
 
 @pytest.mark.parametrize("batch", [1, 7])
 def test_inference_of_a_chain_holds_two_neighbours(batch: int):
-    found = measure_memory(chain(), 8, batch=batch)
-    assert found.peak == FLOAT * batch * (256 + 64)
-    assert found.weights == FLOAT * (193 * 256 + 257 * 64 + 65 * 10)
-    assert (found.gradients, found.optimizer, found.saved_activations) == (0, 0, None)
-    assert found.allocated_peak is None
+    memory = measure_memory(chain(), 8, batch=batch)
+    assert memory.peak == FLOAT * batch * (256 + 64)
+    assert memory.weights == FLOAT * (193 * 256 + 257 * 64 + 65 * 10)
+    assert (memory.gradients, memory.optimizer, memory.saved_activations) == (0, 0, None)
+    assert memory.allocated_peak is None
 
 
 @pytest.mark.parametrize("batch", [1, 7])
 def test_training_of_a_chain_saves_every_output(batch: int):
-    found = measure_memory(chain(), 8, batch=batch, mode="training")
-    assert found.saved_activations == FLOAT * batch * (256 + 64 + 10)
-    assert found.gradients == found.weights
-    assert found.optimizer == 2 * found.weights + FLOAT * 6  # two moments, and a step counter for each of 6
+    memory = measure_memory(chain(), 8, batch=batch, mode="training")
+    assert memory.saved_activations == FLOAT * batch * (256 + 64 + 10)
+    assert memory.gradients == memory.weights
+    assert memory.optimizer == 2 * memory.weights + FLOAT * 6  # two moments, and a step counter for each of 6
     # AdamW's step: gradients, moments, and of the largest weight the denominator and its square root
-    temporaries = found.peak - found.gradients - found.optimizer
+    temporaries = memory.peak - memory.gradients - memory.optimizer
     assert 0 <= temporaries - 2 * 192 * 256 * FLOAT < 1024
 
 
@@ -111,7 +111,7 @@ def test_what_cannot_be_measured():
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_counts_requested_bytes():
-    found = measure_memory(chain(), 8, batch=7, device="cuda")
-    assert found.method == "allocator"
-    assert found.allocated_peak is not None
-    assert FLOAT * 7 * (256 + 64) <= found.peak <= found.allocated_peak
+    memory = measure_memory(chain(), 8, batch=7, device="cuda")
+    assert memory.method == "allocator"
+    assert memory.allocated_peak is not None
+    assert FLOAT * 7 * (256 + 64) <= memory.peak <= memory.allocated_peak

@@ -51,7 +51,7 @@ def test_gradients_are_finite_differences():
     torch.manual_seed(0)
     model = network("conv").double()
     x = torch.randn(1, 3, 5, 5, dtype=torch.float64)
-    (found,) = gradients(model, x, seed=3)
+    (magnitude,) = gradients(model, x, seed=3)
     direction = torch.randn(1, 8, generator=torch.Generator().manual_seed(3)).double()
 
     def value(image: torch.Tensor) -> float:
@@ -64,7 +64,7 @@ def test_gradients_are_finite_differences():
             step = torch.zeros_like(x)
             step[0, channel, row, column] = 1e-5
             slope += abs(value(x + step) - value(x - step)) / 2e-5
-        assert float(found[0, row, column]) == pytest.approx(slope, rel=1e-5, abs=1e-9)
+        assert float(magnitude[0, row, column]) == pytest.approx(slope, rel=1e-5, abs=1e-9)
 
 
 def test_shares_of_known_maps():

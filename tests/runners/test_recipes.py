@@ -64,8 +64,8 @@ def test_a_network_with_nothing_for_muon():
 @pytest.mark.parametrize("name", list(RECIPES))
 @pytest.mark.parametrize("steps", [1, 2, 7, 1000])
 def test_schedule_rises_then_falls_to_zero(name: str, steps: int):
-    how = RECIPES[name]
-    factors = [how.factor(step, steps) for step in range(steps)]
+    training_recipe = RECIPES[name]
+    factors = [training_recipe.factor(step, steps) for step in range(steps)]
     assert all(0 < factor <= 1 for factor in factors)
     top = factors.index(max(factors))
     assert factors[: top + 1] == sorted(factors[: top + 1])
@@ -73,16 +73,16 @@ def test_schedule_rises_then_falls_to_zero(name: str, steps: int):
     if steps == 1000:
         assert max(factors) > 0.99
         assert factors[-1] < 0.001
-        assert top / steps == pytest.approx(how.warmup, abs=0.01)
+        assert top / steps == pytest.approx(training_recipe.warmup, abs=0.01)
 
 
 def test_shapes_of_the_schedules():
     """Half way down, a triangle and a cosine are both at one half; a quarter down they differ."""
     for name, quarter in (("short", 0.75), ("adamw", 0.5 * (1 + 0.5**0.5))):
-        how = RECIPES[name]
+        training_recipe = RECIPES[name]
         for part, wanted in ((0.5, 0.5), (0.25, quarter)):
-            step = round((how.warmup + part * (1 - how.warmup)) * 10000)
-            assert how.factor(step, 10000) == pytest.approx(wanted, abs=1e-3)
+            step = round((training_recipe.warmup + part * (1 - training_recipe.warmup)) * 10000)
+            assert training_recipe.factor(step, 10000) == pytest.approx(wanted, abs=1e-3)
 
 
 def test_mistakes_are_named():

@@ -38,13 +38,13 @@ def counted(call: Callable[[], object], calls: int, device: torch.device) -> lis
 
 
 def runs_of(calls: list[str]) -> list[tuple[str, int]]:
-    found: list[tuple[str, int]] = []
+    runs: list[tuple[str, int]] = []
     for name in calls:
-        if found and found[-1][0] == name:
-            found[-1] = (name, found[-1][1] + 1)
+        if runs and runs[-1][0] == name:
+            runs[-1] = (name, runs[-1][1] + 1)
         else:
-            found.append((name, 1))
-    return found
+            runs.append((name, 1))
+    return runs
 
 
 def test_warm_up_then_blocks_there_and_back():
@@ -185,16 +185,16 @@ def test_impossible_conditions_are_refused(wrong: dict[str, object]):
 
 @pytest.mark.parametrize("fits", [0, 1, 2, 3, 37, 64, 1000])
 def test_largest_batch_is_found(fits: int):
-    found = largest_batch(nn.Identity, condition(), runs=lambda batch: batch <= fits)
-    assert found.batch == fits
-    assert not found.limited
-    assert len(found.tried) <= 2 * max(1, fits).bit_length() + 1
+    largest = largest_batch(nn.Identity, condition(), runs=lambda batch: batch <= fits)
+    assert largest.batch == fits
+    assert not largest.limited
+    assert len(largest.tried) <= 2 * max(1, fits).bit_length() + 1
 
 
 def test_largest_batch_stops_at_its_limit():
-    found = largest_batch(nn.Identity, condition(), limit=100, runs=lambda batch: True)
-    assert (found.batch, found.limited) == (100, True)
-    assert max(found.tried) == 100
+    largest = largest_batch(nn.Identity, condition(), limit=100, runs=lambda batch: True)
+    assert (largest.batch, largest.limited) == (100, True)
+    assert max(largest.tried) == 100
 
 
 def test_largest_batch_tells_memory_from_mistakes():

@@ -138,8 +138,8 @@ def test_the_end_in_numbers(training: Any, trained_to: Any, tmp_path: Path) -> N
         assert sorted(again[pair.partner]) == tested  # a random layout is trained with the new seeds alone
         best, other = pair.costs["macs"]
         assert abs(np.log(best / other)) < 1  # of the same order, and where there is one within a tenth
-        found = result.trials.set_index("name").loc[pair.layout, "accuracy"]
-        assert pair.found == pytest.approx(found)
+        accuracy = result.trials.set_index("name").loc[pair.layout, "accuracy"]
+        assert pair.found == pytest.approx(accuracy)
     differences = [fmean(pair.best.values()) - fmean(pair.other.values()) for pair in end.pairs]
     t = stats.ttest_1samp(differences, 0)
     assert end.beats.mean == pytest.approx(fmean(differences))

@@ -33,8 +33,8 @@ def test_a_second_call_goes_on_with_the_first(training: Any, trained: Any, tmp_p
     run_search(trained(), tmp_path, trials=5, executor=training)
     before = proposals(tmp_path)
     assert training.layouts
-    found = run_search(trained(), tmp_path, trials=9, executor=training)
-    assert len(found.trials) == 9
+    result = run_search(trained(), tmp_path, trials=9, executor=training)
+    assert len(result.trials) == 9
     assert proposals(tmp_path)[:5] == before
     assert all(training.layouts.count(layout) == 2 for layout in training.layouts)
     jobs = len(training.layouts)
@@ -115,8 +115,8 @@ def test_a_killed_search_loses_the_cell_in_flight(training: Any, trained_text: s
     usual = training.outcome(Layout("conv", depths=2), 10)
     training.outcome = lambda layout, seed: usual
     study = load_study(file)
-    found = run_search(study, out, trials=8, executor=training)
-    assert len(found.trials) == len(proposals(out)) == 8
+    result = run_search(study, out, trials=8, executor=training)
+    assert len(result.trials) == len(proposals(out)) == 8
     resumed = len(training.layouts)
     run_search(study, tmp_path / "whole", trials=8, executor=training)
     assert proposals(out) == proposals(tmp_path / "whole")

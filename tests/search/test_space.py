@@ -20,12 +20,12 @@ def space(text: str) -> SearchSpace:
 
 
 def test_every_choice_is_counted_once_and_gives_its_layout(counted: Any) -> None:
-    found = SearchSpace.of(counted())
-    everything = found.all_params()
-    assert found.size == len(everything) == 2 * 2 * 2 * 1 * 2 * 2
-    assert len({tuple(params.items()) for params in everything}) == found.size
+    search_space = SearchSpace.of(counted())
+    everything = search_space.all_params()
+    assert search_space.size == len(everything) == 2 * 2 * 2 * 1 * 2 * 2
+    assert len({tuple(params.items()) for params in everything}) == search_space.size
     for params in everything:
-        layout = found.layout(params)
+        layout = search_space.layout(params)
         assert layout.depths == (params["depth1"], params["depth2"])
         assert layout.widths == (params["width1"], params["width2"])
         for number, stage in enumerate(layout.stages, start=1):
@@ -34,40 +34,40 @@ def test_every_choice_is_counted_once_and_gives_its_layout(counted: Any) -> None
 
 
 def test_a_pattern_is_cycled_to_the_depth_and_cut_at_it() -> None:
-    found = space(
+    search_space = space(
         "search:\n  objectives: [minimize macs]\n"
         "  space: {depths: [[1, 5]], widths: [[32]], patterns: ['[conv pool]*2 key_only(gate=decay)']}\n"
     )
-    (pattern,) = found.choices["pattern1"]
+    (pattern,) = search_space.choices["pattern1"]
     assert pattern == "conv pool conv pool key_only(gate=decay)"
     for depth, text in ((1, "conv"), (2, "conv pool"), (5, pattern)):
-        layout = found.layout({"depth1": depth, "width1": 32, "pattern1": pattern}, check=True)
+        layout = search_space.layout({"depth1": depth, "width1": 32, "pattern1": pattern}, check=True)
         assert layout == Layout(text, widths=[32], depths=[depth])
         assert not layout.warnings
 
 
 def test_without_patterns_the_layouts_of_the_file_are_changed() -> None:
-    found = space(
+    search_space = space(
         "layouts: {a: 'alternate(conv, softmax)', g: 'graft(conv, softmax, from=2)', r: timm:resnet18}\n"
         "search:\n  objectives: [minimize macs]\n"
         "  space: {widths: [[32], [64, 96], [128], [160]], depths: [[1, 2], [2, 2], [2, 2], [2, 2]]}\n"
     )
-    assert found.choices["layout"] == ("a", "g")
+    assert search_space.choices["layout"] == ("a", "g")
     params = {"layout": "g", **{f"depth{i}": 2 for i in range(1, 5)}}
     params |= {"width1": 32, "width2": 96, "width3": 128, "width4": 160}
     expected = Layout("graft(conv, softmax, from=2)", widths=[32, 96, 128, 160], depths=[2, 2, 2, 2])
-    assert found.layout(params, "new") == expected
-    assert found.layout(params, "new").name == "new"
+    assert search_space.layout(params, "new") == expected
+    assert search_space.layout(params, "new").name == "new"
 
 
 def test_numbers_keep_their_order_when_they_are_evenly_spaced() -> None:
-    found = space(
+    distributions = space(
         "search:\n  objectives: [minimize macs]\n"
         "  space: {widths: [[48, 16, 32], [32, 48, 96]], patterns: [conv]}\n"
     ).distributions
-    assert found["width1"] == IntDistribution(16, 48, step=16)
-    assert found["width2"] == CategoricalDistribution((32, 48, 96))
-    assert found["pattern1"] == CategoricalDistribution(("conv",))
+    assert distributions["width1"] == IntDistribution(16, 48, step=16)
+    assert distributions["width2"] == CategoricalDistribution((32, 48, 96))
+    assert distributions["pattern1"] == CategoricalDistribution(("conv",))
 
 
 def test_ranges_lists_and_numbers_say_the_same() -> None:

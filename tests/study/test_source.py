@@ -75,8 +75,8 @@ def test_a_merge_of_several():
     ],
 )
 def test_mistakes_of_form(text, problem):
-    found = parse_source(text, "f.yaml").mistakes
-    assert [str(one).split("\n")[0] for one in found] == [problem]
+    mistakes = parse_source(text, "f.yaml").mistakes
+    assert [str(mistake).split("\n")[0] for mistake in mistakes] == [problem]
 
 
 @pytest.mark.parametrize(

@@ -177,13 +177,15 @@ measure: {throughput: {}, accuracy: {dataset: digits}}
         search = parse_study(self.TEXT).search
         assert search is not None
         assert search.objectives == (Objective("minimize", "macs"), Objective("maximize", "accuracy"))
-        assert [(one.metric, one.op, one.value) for one in search.constraints] == [
+        assert [
+            (constraint.metric, constraint.op, constraint.value) for constraint in search.constraints
+        ] == [
             ("params", "<=", 3.4e6),
             ("latency", "<=", 5.0),
             ("accuracy", ">=", 70.0),
             ("memory", "<=", 2**30),
         ]
-        assert [str(one) for one in search.objectives] == ["minimize macs", "maximize accuracy"]
+        assert [str(objective) for objective in search.objectives] == ["minimize macs", "maximize accuracy"]
         assert str(search.constraints[0]) == "params <= 3.4M"
         assert (search.trials, search.seed, search.sampler) == (7, 0, "tpe")
 
@@ -191,14 +193,16 @@ measure: {throughput: {}, accuracy: {dataset: digits}}
         search = parse_study(self.TEXT).search
         assert search is not None
         assert search.space.patterns == (("conv", "conv softmax"),)
-        each = parse_study(self.TEXT.replace("[conv, conv softmax]", "[[conv], [softmax, linear]]")).search
-        assert each is not None
-        assert each.space.patterns == (("conv",), ("softmax", "linear"))
+        per_stage = parse_study(
+            self.TEXT.replace("[conv, conv softmax]", "[[conv], [softmax, linear]]")
+        ).search
+        assert per_stage is not None
+        assert per_stage.space.patterns == (("conv",), ("softmax", "linear"))
 
     def test_what_is_trained_for_must_be_measured(self):
         with pytest.raises(LayoutError) as caught:
             parse_study(self.TEXT[: self.TEXT.index("measure")], "f.yaml")
-        assert [str(one).split(":")[1:3] for one in caught.value.problems] == [
+        assert [str(problem).split(":")[1:3] for problem in caught.value.problems] == [
             ["3", "31"],
             ["4", "33"],
             ["4", "52"],
@@ -262,7 +266,9 @@ class TestOwnBlocks:
         (tmp_path / "bad.py").write_text("1 / 0\n")
         with pytest.raises(LayoutError) as caught:
             self.study(tmp_path, "blocks: [bad.py]\nlayouts: {a: conv other_mixer}\n")
-        assert [one.message for one in caught.value.problems] == ["cannot import bad.py: division by zero"]
+        assert [problem.message for problem in caught.value.problems] == [
+            "cannot import bad.py: division by zero"
+        ]
 
     def test_without_a_check_nothing_is_imported(self, tmp_path):
         (tmp_path / "bad.py").write_text("1 / 0\n")

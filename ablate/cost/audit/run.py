@@ -116,8 +116,10 @@ def _read(tool: Tool, model: nn.Module, step: Step, repaired: bool) -> Reading:
 
 def _reason(error: Exception, printed: str) -> str:
     """One line; ptflops prints the true reason and returns nothing."""
-    told = [line.strip() for line in printed.splitlines() if "Error" in line and line.strip()]
-    text = told[-1] if told and isinstance(error, RuntimeError) else f"{type(error).__name__}: {error}"
+    messages = [line.strip() for line in printed.splitlines() if "Error" in line and line.strip()]
+    text = (
+        messages[-1] if messages and isinstance(error, RuntimeError) else f"{type(error).__name__}: {error}"
+    )
     return " ".join(text.split())[:200]
 
 

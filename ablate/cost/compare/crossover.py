@@ -45,14 +45,14 @@ class Crossover:
         return dict(vars(self))
 
 
-def crossovers(found: Iterable[Curve]) -> list[Crossover]:
+def crossovers(curves: Iterable[Curve]) -> list[Crossover]:
     """For every pair of layouts and every quantity: `a` is the one that needs less at the largest
     resolution."""
     rows = []
-    for one, other in combinations(found, 2):
-        if one.quantity == other.quantity and one.layout != other.layout:
-            row = crossover(one, other)
-            rows.append(row if row.less else max(crossover(other, one), row, key=lambda r: r.less))
+    for curve, other in combinations(curves, 2):
+        if curve.quantity == other.quantity and curve.layout != other.layout:
+            row = crossover(curve, other)
+            rows.append(row if row.less else max(crossover(other, curve), row, key=lambda r: r.less))
     return rows
 
 
@@ -88,7 +88,7 @@ def _verdict(a: Curve, b: Curve, sides: Sequence[int], signs: Sequence[int], met
     elif not less[-1]:
         note = f"not less at {sides[-1]} px; less at {_spans(sides, less)}"
     else:
-        resolution = sides[max(i for i, one in enumerate(less) if not one) + 1]
+        resolution = sides[max(i for i, below in enumerate(less) if not below) + 1]
         note = "" if changes == 1 else f"{changes} crossings; less at {_spans(sides, less)}"
     value = None if resolution is None else a.value(resolution)
     return Crossover(a.layout, b.layout, a.quantity, resolution, value, less[-1], method, note)
@@ -97,8 +97,8 @@ def _verdict(a: Curve, b: Curve, sides: Sequence[int], signs: Sequence[int], met
 def _spans(sides: Sequence[int], less: Sequence[bool]) -> str:
     runs = [
         [side for side, _ in run]
-        for one, run in groupby(zip(sides, less, strict=True), lambda p: p[1])
-        if one
+        for below, run in groupby(zip(sides, less, strict=True), lambda p: p[1])
+        if below
     ]
     return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs) + " px"
 
@@ -138,10 +138,10 @@ class _UncountableError(Exception):
 
 
 def _difference(a: Curve, b: Curve, side: int) -> Value:
-    mine, other = a.value(side), b.value(side)
-    if mine is None or other is None:
+    left, right = a.value(side), b.value(side)
+    if left is None or right is None:
         raise _UncountableError
-    return mine - other
+    return left - right
 
 
 def _sign(value: Value | Fraction) -> int:
@@ -177,9 +177,9 @@ def _polynomial(known: Mapping[int, Value]) -> Callable[[int], Fraction] | None:
 
     def at(side: int) -> Fraction:
         total = Fraction(0)
-        for one in chosen:
-            factors = (Fraction(side - other, one - other) for other in chosen if other != one)
-            total += math.prod(factors, start=Fraction(known[one]))
+        for node in chosen:
+            factors = (Fraction(side - other, node - other) for other in chosen if other != node)
+            total += math.prod(factors, start=Fraction(known[node]))
         return total
 
     return at if all(at(side) == value for side, value in known.items()) else None

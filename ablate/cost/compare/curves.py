@@ -50,13 +50,13 @@ class Curve:
 
     def exponents(self) -> list[tuple[int, float]]:
         """(r, p) for every listed resolution whose double is in the range: the exponent in N from r to 2r."""
-        found = []
+        points = []
         for resolution in self.resolutions:
             if 2 * resolution <= max(self.resolutions):
                 value, after = self.value(resolution), self.value(2 * resolution)
                 if value and after:
-                    found.append((resolution, math.log2(after / value) / 2))
-        return found
+                    points.append((resolution, math.log2(after / value) / 2))
+        return points
 
     def to_json(self) -> dict[str, Any]:
         """Plain data: points and local exponents."""
@@ -86,14 +86,14 @@ def curves(
     """
     limits = machine_peak() if peak is None and "roofline_ms" in quantities else peak
     sides = tuple(sorted(set(resolutions)))
-    found = []
+    series = []
     for name, layout in layouts.items():
         stride = layout.total_stride
         for quantity in quantities:
             at = _evaluator(layout, quantity, limits, channels, classes, batch)
             values = tuple(counted(at, side) for side in sides)
-            found.append(Curve(name, quantity, sides, values, stride, at))
-    return found
+            series.append(Curve(name, quantity, sides, values, stride, at))
+    return series
 
 
 def _evaluator(

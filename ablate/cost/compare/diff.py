@@ -93,7 +93,9 @@ def diff(
     Raises `AblateError` when a layout cannot be counted.
     """
     limits = peak or machine_peak()
-    costs = [layout_cost(one, resolution, channels=channels, classes=classes, batch=batch) for one in (a, b)]
+    costs = [
+        layout_cost(layout, resolution, channels=channels, classes=classes, batch=batch) for layout in (a, b)
+    ]
     before, after = (total_costs(cost, limits) for cost in costs)
     if not all(cost.source.links for cost in costs):
         rows = [DiffRow("whole", "swap", a.text, b.text, "", (("", ""),), after - before)] if a != b else []
@@ -112,44 +114,44 @@ def _pairs(first: Sequence[Link], second: Sequence[Link]) -> list[tuple[Link | N
     places = dict.fromkeys(link.place for link in (*first, *second) if link.place != "head")
     pairs: list[tuple[Link | None, Link | None]] = []
     for place in (*places, "head"):
-        ours = [link for link in first if link.place == place]
-        theirs = [link for link in second if link.place == place]
-        aligned = align(ours, theirs, _distance)
+        left = [link for link in first if link.place == place]
+        right = [link for link in second if link.place == place]
+        aligned = align(left, right, _distance)
         pairs += aligned
     return pairs
 
 
-def _distance(one: Link, other: Link) -> int | None:
+def _distance(left: Link, right: Link) -> int | None:
     """How unlike two parts are: the same call, the same name, another name; None for different kinds."""
-    if one.part.kind != other.part.kind:
+    if left.part.kind != right.part.kind:
         return None
-    if one.part.call == other.part.call:
+    if left.part.call == right.part.call:
         return 0
-    return 1 if one.part.call.name == other.part.call.name else 2
+    return 1 if left.part.call.name == right.part.call.name else 2
 
 
 def _rows(pairs: Sequence[tuple[Link | None, Link | None]]) -> list[DiffRow]:
     """One row for every kind of change in a stage; pairs that cost the same and read the same are left
     out."""
     groups: dict[tuple[str, Change, str, str, str], list[tuple[Link | None, Link | None]]] = {}
-    for one, other in pairs:
-        link = one or other
+    for left, right in pairs:
+        link = left or right
         assert link is not None
-        calls = str(one.part.call) if one else "", str(other.part.call) if other else ""
-        detail = _detail(one, other) if one and other else ""
+        calls = str(left.part.call) if left else "", str(right.part.call) if right else ""
+        detail = _detail(left, right) if left and right else ""
         change: Change = "swap" if calls[0] != calls[1] else "resize"
-        if one is None or other is None:
-            change = "insert" if one is None else "remove"
+        if left is None or right is None:
+            change = "insert" if left is None else "remove"
         elif change == "resize" and not detail:
-            if one.costs == other.costs:
+            if left.costs == right.costs:
                 continue
             detail = "follows from its neighbours"
-        groups.setdefault((link.place, change, *calls, detail), []).append((one, other))
+        groups.setdefault((link.place, change, *calls, detail), []).append((left, right))
     return [
         DiffRow(
             *key,
-            tuple((one.name if one else "", other.name if other else "") for one, other in group),
-            sum((_costs(other) - _costs(one) for one, other in group), Costs()),
+            tuple((left.name if left else "", right.name if right else "") for left, right in group),
+            sum((_costs(right) - _costs(left) for left, right in group), Costs()),
         )
         for key, group in groups.items()
     ]
@@ -159,21 +161,21 @@ def _costs(link: Link | None) -> Costs:
     return link.costs if link is not None else Costs()
 
 
-def _detail(one: Link, other: Link) -> str:
+def _detail(left: Link, right: Link) -> str:
     """What differs between two parts beside their calls: `width 64 to 80, heads 2 to 4`."""
     shown = {
-        "channels in": (one.part.in_dim, other.part.in_dim) if one.part.kind != "block" else None,
-        "width": (one.part.dim, other.part.dim) if one.part.kind != "head" else None,
-        "heads": (one.part.heads, other.part.heads),
-        **_recipe_changes(one.part.recipe, other.part.recipe),
-        "stochastic depth": (one.drop_path, other.drop_path),
-        "input": ("x".join(map(str, one.tokens)), "x".join(map(str, other.tokens))),
+        "channels in": (left.part.in_dim, right.part.in_dim) if left.part.kind != "block" else None,
+        "width": (left.part.dim, right.part.dim) if left.part.kind != "head" else None,
+        "heads": (left.part.heads, right.part.heads),
+        **_recipe_changes(left.part.recipe, right.part.recipe),
+        "stochastic depth": (left.drop_path, right.drop_path),
+        "input": ("x".join(map(str, left.tokens)), "x".join(map(str, right.tokens))),
     }
     return ", ".join(f"{name} {p[0]} to {p[1]}" for name, p in shown.items() if p and p[0] != p[1])
 
 
-def _recipe_changes(one: Recipe | None, other: Recipe | None) -> dict[str, tuple[Any, Any]]:
+def _recipe_changes(left: Recipe | None, right: Recipe | None) -> dict[str, tuple[Any, Any]]:
     """What stands around a mixer, before and after; nothing where either is a whole block."""
-    if one is None or other is None:
+    if left is None or right is None:
         return {}
-    return {field.name: (getattr(one, field.name), getattr(other, field.name)) for field in fields(one)}
+    return {field.name: (getattr(left, field.name), getattr(right, field.name)) for field in fields(left)}

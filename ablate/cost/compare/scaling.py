@@ -32,9 +32,9 @@ def scaling(
     `timed_batch` images at the resolutions of `timed`.
     """
     sides = tuple(sorted(set(resolutions)))
-    mine = _curves(layout, sides, peak, channels, classes)
-    theirs = _curves(baseline, sides, peak, channels, classes)
-    pairs = zip(mine, theirs, strict=True) if layout.name != baseline.name else ()
+    layout_curves = _curves(layout, sides, peak, channels, classes)
+    baseline_curves = _curves(baseline, sides, peak, channels, classes)
+    pairs = zip(layout_curves, baseline_curves, strict=True) if layout.name != baseline.name else ()
 
     def roofline(side: int) -> float:
         cost = layout_cost(layout, side, channels=channels, classes=classes, batch=timed_batch)
@@ -44,8 +44,8 @@ def scaling(
         "baseline": baseline.name,
         "peak": asdict(peak),
         "resolutions": list(sides),
-        "curves": {curve.quantity: _record(curve) for curve in mine},
-        "crossovers": [found.to_json() for a, b in pairs for found in _both(a, b)],
+        "curves": {curve.quantity: _record(curve) for curve in layout_curves},
+        "crossovers": [crossing.to_json() for a, b in pairs for crossing in _both(a, b)],
         "timed": {
             "batch": timed_batch,
             "resolutions": list(timed),
@@ -59,8 +59,8 @@ def _curves(
     layout: Network, sides: tuple[int, ...], peak: MachinePeak, channels: int, classes: int
 ) -> tuple[Curve, ...]:
     """Remembered, because a process compares several layouts with the same baseline."""
-    found = curves({layout.name or "": layout}, sides, channels=channels, classes=classes, peak=peak)
-    return tuple(found)
+    series = curves({layout.name or "": layout}, sides, channels=channels, classes=classes, peak=peak)
+    return tuple(series)
 
 
 def _record(curve: Curve) -> dict[str, Any]:
@@ -68,5 +68,5 @@ def _record(curve: Curve) -> dict[str, Any]:
     return {key: record[key] for key in ("values", "exponents")}
 
 
-def _both(mine: Curve, theirs: Curve) -> tuple[Crossover, Crossover]:
-    return crossover(mine, theirs), crossover(theirs, mine)
+def _both(a: Curve, b: Curve) -> tuple[Crossover, Crossover]:
+    return crossover(a, b), crossover(b, a)

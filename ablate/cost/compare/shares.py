@@ -70,14 +70,14 @@ def total_costs(cost: LayoutCost, limits: MachinePeak) -> Costs:
 def links(cost: LayoutCost, limits: MachinePeak) -> list[Link]:
     """The parts of a layout, in order; of a timm model there are none."""
     saved = {kernel: _saved(cost, kernel) for kernel in KERNELS}
-    found = []
+    chain = []
     for index, link in enumerate(cost.source.links):
         part, work = link.cost, link.cost.work
         time = 1000 * max(work.macs / limits.macs_per_second, work.bytes / limits.bytes_per_second)
         fused, explicit = saved["fused"][index], saved["math"][index]
         costs = Costs(part.params, work.macs, work.elementwise, work.bytes, fused, explicit, time)
-        found.append(Link(link.name, part.part, part.given.size[2:], link.drop_path, costs))
-    return found
+        chain.append(Link(link.name, part.part, part.given.size[2:], link.drop_path, costs))
+    return chain
 
 
 def _saved(cost: LayoutCost, kernel: Kernel) -> list[int]:

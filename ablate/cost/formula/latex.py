@@ -45,10 +45,10 @@ def complexity_table_latex(
     ]
     for call in chosen:
         name = call if isinstance(call, str) else call.name
-        found = formulas(call, quantities, size_arguments(name) if symbols else ())
+        by_quantity = formulas(call, quantities, size_arguments(name) if symbols else ())
         order = formulas(call, ("macs",))["macs"].order
         order_text = f"${order}$" if order.startswith("O(") else order
-        cells = [_cell(formula, notes) for formula in found.values()]
+        cells = [_cell(formula, notes) for formula in by_quantity.values()]
         lines.append(" & ".join([rf"\texttt{{{_text(str(call))}}}", *cells, order_text]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
     lines += [rf"\par $^{{{number}}}$ {note}." for number, note in enumerate(notes, start=1)]

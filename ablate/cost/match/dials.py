@@ -126,8 +126,8 @@ def _width(layout: Layout) -> Scaling:
 def _blocks_of(layout: Layout, stage: int) -> tuple[Part, ...]:
     """The distinct blocks of a stage, counted from 1."""
     chain = parts(layout)
-    found = (replace(part, drop_path=0.0) for name, part in chain if name.startswith(f"stage{stage}.block"))
-    return tuple(dict.fromkeys(found))
+    members = (replace(part, drop_path=0.0) for name, part in chain if name.startswith(f"stage{stage}.block"))
+    return tuple(dict.fromkeys(members))
 
 
 def _width_rule(own: tuple[Part, ...], choose: bool, head_dim: int) -> Callable[[int], bool]:

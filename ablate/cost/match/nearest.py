@@ -21,18 +21,18 @@ from ablate.layout.layout import Layout
 
 
 class Search:
-    """The candidates that were counted so far: `found` maps the dials' values to the cost."""
+    """The candidates that were counted so far: `costs` maps the dials' values to the cost."""
 
     def __init__(self, turns: Scaling, measure: Callable[[Layout], int], target: float):
         # stochastic depth costs nothing here, and parts that differ in it alone are counted once
         self.turns = replace(turns, layout=turns.layout.replace(drop_path=0.0, check=False))
         self.measure, self.target = measure, target
-        self.found: dict[tuple[int, ...], int] = {}
+        self.costs: dict[tuple[int, ...], int] = {}
 
     def value(self, values: tuple[int, ...]) -> int:
-        if values not in self.found:
-            self.found[values] = self.measure(self.turns.turned(values))
-        return self.found[values]
+        if values not in self.costs:
+            self.costs[values] = self.measure(self.turns.turned(values))
+        return self.costs[values]
 
     def best(self, tolerance: float, most_spread: float = math.inf) -> tuple[int, ...] | None:
         """The values to take among those within the tolerance, or None.
@@ -40,12 +40,12 @@ class Search:
         With `most_spread` the nearest to the target of those whose proportions changed by that factor at
         most; without, the one whose proportions changed least.
         """
-        within = [v for v, cost in self.found.items() if abs(cost / self.target - 1) <= tolerance]
+        within = [v for v, cost in self.costs.items() if abs(cost / self.target - 1) <= tolerance]
         kept = [values for values in within if self.spread(values) <= most_spread]
 
         def badness(values: tuple[int, ...]) -> tuple[float, float]:
             return self.spread(values) if most_spread == math.inf else 0, abs(
-                self.found[values] - self.target
+                self.costs[values] - self.target
             )
 
         return min(kept, key=badness, default=None)
@@ -118,23 +118,23 @@ class _Gap:
 
 
 def _edge_above(level: Dials, factor: Fraction) -> Fraction | None:
-    found = [(dial.above(math.floor(factor * dial.start) + 1), dial.start) for dial in level.dials]
-    return min((Fraction(number, start) for number, start in found if number is not None), default=None)
+    edges = [(dial.above(math.floor(factor * dial.start) + 1), dial.start) for dial in level.dials]
+    return min((Fraction(number, start) for number, start in edges if number is not None), default=None)
 
 
 def _edge_below(level: Dials, factor: Fraction) -> Fraction:
-    found = [(dial.below(math.ceil(factor * dial.start) - 1), dial.start) for dial in level.dials]
+    edges = [(dial.below(math.ceil(factor * dial.start) - 1), dial.start) for dial in level.dials]
     return max(
-        (Fraction(number, start) for number, start in found if number is not None), default=Fraction(0)
+        (Fraction(number, start) for number, start in edges if number is not None), default=Fraction(0)
     )
 
 
 def around(dial: Dial, value: Fraction, reach: int) -> list[int]:
     """The `reach` legal values at or below a number, and the `reach` at or above it."""
-    found: list[int] = []
+    numbers: list[int] = []
     down, up = dial.below(value), dial.above(value)
     for _ in range(reach):
-        found += [number for number in (down, up) if number is not None]
+        numbers += [number for number in (down, up) if number is not None]
         down = dial.below(down - 1) if down is not None else None
         up = dial.above(up + 1) if up is not None else None
-    return sorted(set(found))
+    return sorted(set(numbers))

@@ -87,8 +87,8 @@ class MatchResult:
             "by": self.by,
             "changes": {name: {"before": old, "after": new} for name, (old, new) in self.changes.items()},
             "axes": {
-                axis: {"before": one.before, "after": one.after, "relative": one.relative}
-                for axis, one in self.leftover.items()
+                axis: {"before": change.before, "after": change.after, "relative": change.relative}
+                for axis, change in self.leftover.items()
             },
             "note": self.note,
             "resolved": self.layout.to_yaml_dict(),
@@ -133,7 +133,7 @@ def match_layout(
     measure = measures(resolution, channels=channels, classes=classes, batch=batch)
 
     def result(chosen: Network, note: str = "") -> MatchResult:
-        leftover = {one: Leftover(measure[one](layout), measure[one](chosen)) for one in AXES}
+        leftover = {name: Leftover(measure[name](layout), measure[name](chosen)) for name in AXES}
         return MatchResult(chosen, layout, axis, target, leftover[axis].after, by, leftover, note)
 
     if not isinstance(layout, Layout):
@@ -187,18 +187,18 @@ def match_layouts(
 
 
 def _out_of_reach(search: Search, axis: Axis, target: float, tolerance: float) -> BudgetError:
-    below = max((item for item in search.found.items() if item[1] < target), key=lambda i: i[1], default=None)
-    above = min((item for item in search.found.items() if item[1] > target), key=lambda i: i[1], default=None)
+    below = max((item for item in search.costs.items() if item[1] < target), key=lambda i: i[1], default=None)
+    above = min((item for item in search.costs.items() if item[1] > target), key=lambda i: i[1], default=None)
     sides = [
         Neighbour(search.turns.turned(item[0]), item[1]) if item is not None else None
         for item in (below, above)
     ]
     name, by = search.turns.layout.name, search.turns.by
     near = [
-        f"{format_quantity(one.value)} ({_relative(one.value / target)}) "
-        f"with {_LISTS[by]} {_listed(one.layout, by)}"
-        for one in sides
-        if one is not None
+        f"{format_quantity(side.value)} ({_relative(side.value / target)}) "
+        f"with {_LISTS[by]} {_listed(side.layout, by)}"
+        for side in sides
+        if side is not None
     ]
     if sides[0] is None:
         near.append("nothing smaller")

@@ -253,5 +253,5 @@ def _device(link: nn.Module) -> str:
     return next((tensor.device.type for tensor in module_tensors(link)), "meta")
 
 
-def _same_storage(one: torch.Tensor, other: torch.Tensor) -> bool:
-    return bool(one.untyped_storage()._cdata == other.untyped_storage()._cdata)
+def _same_storage(left: torch.Tensor, right: torch.Tensor) -> bool:
+    return bool(left.untyped_storage()._cdata == right.untyped_storage()._cdata)

@@ -76,8 +76,8 @@ def _fourier(out: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
     side = given if given.numel() > result.numel() else result
     points = prod(side.shape[dim] for dim in args[1])
     transforms = side.numel() // max(points, 1)
-    each = 5 if given.is_complex() and result.is_complex() else 2.5
-    return round(transforms * each * points * log2(points)) if points > 1 else 0
+    factor = 5 if given.is_complex() and result.is_complex() else 2.5
+    return round(transforms * factor * points * log2(points)) if points > 1 else 0
 
 
 def _roi_align(out: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:

@@ -47,13 +47,13 @@ class CocoSplit:
         return len(self.files)
 
     def __getitem__(self, index: int) -> DetectionSample:
-        found = self.instances[index]
+        objects = self.instances[index]
         return DetectionSample(
             read_image(self.files[index]),
-            torch.tensor([instance.box for instance in found], dtype=torch.float32).reshape(-1, 4),
-            torch.tensor([instance.label for instance in found], dtype=torch.int64),
-            torch.tensor([instance.area for instance in found], dtype=torch.float32),
-            torch.tensor([instance.crowd for instance in found], dtype=torch.bool),
+            torch.tensor([instance.box for instance in objects], dtype=torch.float32).reshape(-1, 4),
+            torch.tensor([instance.label for instance in objects], dtype=torch.int64),
+            torch.tensor([instance.area for instance in objects], dtype=torch.float32),
+            torch.tensor([instance.crowd for instance in objects], dtype=torch.bool),
             self.ids[index],
         )
 
@@ -107,10 +107,10 @@ def _split(
 
     def check(index: int) -> None:
         image = images[kept[index]]
-        found = image_size(files[index])
-        if found != (image["height"], image["width"]):
+        size = image_size(files[index])
+        if size != (image["height"], image["width"]):
             raise AblateError(
-                f"{files[index]}: is {found[1]} x {found[0]} pixels, "
+                f"{files[index]}: is {size[1]} x {size[0]} pixels, "
                 f"but {file} says {image['width']} x {image['height']}"
             )
 
@@ -120,17 +120,17 @@ def _split(
 
 
 def _places(root: Path, name: str) -> tuple[Path, Path]:
-    found = sorted((root / "annotations").glob(f"instances_{name}*.json"))
-    if len(found) != 1:
-        reason = "has several" if found else "needs"
+    matches = sorted((root / "annotations").glob(f"instances_{name}*.json"))
+    if len(matches) != 1:
+        reason = "has several" if matches else "needs"
         raise AblateError(
             f"{root}: a COCO folder {reason} annotations/instances_{name}*.json, "
             f"with the images of instances_{name}2017.json in {name}2017/"
         )
-    folder = root / found[0].stem.removeprefix("instances_")
+    folder = root / matches[0].stem.removeprefix("instances_")
     if not folder.is_dir():
-        raise AblateError(f"{folder}: there is no such folder; {found[0].name} needs its images there")
-    return found[0], folder
+        raise AblateError(f"{folder}: there is no such folder; {matches[0].name} needs its images there")
+    return matches[0], folder
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -141,8 +141,8 @@ def _read(file: Path) -> dict[str, Any]:
     for key in ("images", "annotations", "categories"):
         if not isinstance(record, dict) or not isinstance(record.get(key), list):
             raise AblateError(f"{file}: has no list {key!r}")
-    found: dict[str, Any] = record
-    return found
+    content: dict[str, Any] = record
+    return content
 
 
 def _labels(file: Path, categories: list[Any]) -> dict[int, int]:
@@ -158,15 +158,15 @@ def _labels(file: Path, categories: list[Any]) -> dict[int, int]:
 
 
 def _images(file: Path, images: list[Any]) -> dict[int, dict[str, Any]]:
-    found: dict[int, dict[str, Any]] = {}
+    by_id: dict[int, dict[str, Any]] = {}
     for position, image in enumerate(images):
         missing = [key for key in ("id", "file_name", "height", "width") if key not in image]
         if missing:
             raise AblateError(f"{file}: images[{position}] has no {missing[0]!r}")
-        if image["id"] in found:
+        if image["id"] in by_id:
             raise AblateError(f"{file}: images[{position}] has the id {image['id']} of another image")
-        found[image["id"]] = image
-    return found
+        by_id[image["id"]] = image
+    return by_id
 
 
 def _instance(

@@ -61,10 +61,10 @@ def list_images(folder: Path) -> list[Path]:
     """The image files of a folder and its subfolders, sorted. Raises `AblateError` when there is none."""
     if not folder.is_dir():
         raise AblateError(f"{folder}: there is no such folder")
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    if not found:
+    images = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not images:
         raise AblateError(f"{folder}: holds no images ({', '.join(SUFFIXES)})")
-    return found
+    return images
 
 
 def check_all(

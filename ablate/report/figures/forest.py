@@ -74,9 +74,9 @@ def forest_figure(results: Results) -> Drawn | None:
     return Drawn("effects", caption, figure_)
 
 
-def _names(found: list[Effects]) -> dict[str, int]:
+def _names(groups: list[Effects]) -> dict[str, int]:
     """The rows' labels and their places."""
-    names = dict.fromkeys(_name(effects, row.change) for effects in found for row in effects.rows)
+    names = dict.fromkeys(_name(effects, row.change) for effects in groups for row in effects.rows)
     return {name: place for place, name in enumerate(list(names)[:MOST_ROWS])}
 
 

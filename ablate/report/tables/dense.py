@@ -54,12 +54,12 @@ def _columns(name: str) -> list[tuple[Column, _Read]]:
     """The columns of one convention, and what each reads."""
 
     def convention(values: DenseCostValues) -> ConventionValues:
-        found: ConventionValues = getattr(values, name)
-        return found
+        entry: ConventionValues = getattr(values, name)
+        return entry
 
     def piece(values: DenseCostValues, part: str) -> PieceCost:
-        found: PieceCost = getattr(convention(values), part)
-        return found
+        entry: PieceCost = getattr(convention(values), part)
+        return entry
 
     def peak(values: DenseCostValues) -> float | None:
         memory = convention(values).memory

@@ -37,7 +37,7 @@ def expectation_table(results: Results) -> Table | None:
         else:
             judgement = judged(results, expectation)
             text = gap_text(expectation, judgement)
-        said = _said(line)
+        remark = _remark(line)
         tone: Tone = {"held": "", "failed": "failed"}.get(judgement.status, "tie")  # type: ignore[assignment]
         rows.append(
             (
@@ -45,7 +45,7 @@ def expectation_table(results: Results) -> Table | None:
                 Cell(judgement.status, sort=judgement.status, tone=tone, hint=judgement.note),
                 Cell(text, sort=judgement.gap, hint=judgement.note),
                 Cell(line.written, sort=line.written),
-                Cell(said, sort=said, tone="flag" if said else ""),
+                Cell(remark, sort=remark, tone="flag" if remark else ""),
             )
         )
         raw.append(
@@ -107,7 +107,7 @@ def _display(expectation: Expectation) -> tuple[float, str]:
     return quantity(names[0]).scale, quantity(names[0]).unit
 
 
-def _said(line: Predicted) -> str:
+def _remark(line: Predicted) -> str:
     parts = ["written after the measurement"] if line.after else []
     parts += [f"withdrawn {line.withdrawn}"] if line.withdrawn else []
     return ", ".join(parts)

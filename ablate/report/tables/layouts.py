@@ -34,8 +34,8 @@ def layout_table(results: Results) -> Table | None:
     notes = []
     if shared:
         caption += " Settings that differ have a column."
-        said = "; ".join(f"{key.replace('_', ' ')} {written(value)}" for key, value in shared.items())
-        notes = [f"All layouts: {said}."]
+        common = "; ".join(f"{key.replace('_', ' ')} {written(value)}" for key, value in shared.items())
+        notes = [f"All layouts: {common}."]
     if results.fact.settings:
         notes.append(
             "A list has one value for each stage. Widths are those after matching, where there was any."

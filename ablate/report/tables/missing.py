@@ -6,7 +6,7 @@ import pandas as pd
 
 from ablate.report.notes import missing_note
 from ablate.report.register import table
-from ablate.report.results import Results, describe, telling
+from ablate.report.results import Results, describe, distinguishing
 from ablate.report.table import Cell, Column, Table, failed
 
 
@@ -18,7 +18,7 @@ def missing_table(results: Results) -> Table | None:
         return None
     rows, raw = [], []
     for record in results.not_done:
-        texts = [record.layout, record.kind, describe(telling(results, record))]
+        texts = [record.layout, record.kind, describe(distinguishing(results, record))]
         status = failed([record.status])
         reason = Cell(record.reason, sort=record.reason)
         rows.append((*(Cell(text, sort=text) for text in texts), status, reason))

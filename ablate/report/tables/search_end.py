@@ -66,16 +66,16 @@ def winners_curse(end: EndFact) -> str:
         return ""
     low, high = fell.low / wanted.scale, fell.high / wanted.scale
     unit = _unit(wanted)
-    said = (
+    text = (
         f"Winner's curse: with new seeds the best are {fell.mean / wanted.scale:.2f}{unit} worse than the "
         f"search saw them (95 % interval {low:.2f} to {high:.2f})"
     )
     if end.winner_fell is None:
-        return f"{said}."
-    said += f"; the winner, {end.winner}, {end.winner_fell / wanted.scale:.2f}"
+        return f"{text}."
+    text += f"; the winner, {end.winner}, {end.winner_fell / wanted.scale:.2f}"
     if end.winner_low is not None and end.winner_high is not None:
-        said += f" ({end.winner_low / wanted.scale:.2f} to {end.winner_high / wanted.scale:.2f})"
-    return f"{said}."
+        text += f" ({end.winner_low / wanted.scale:.2f} to {end.winner_high / wanted.scale:.2f})"
+    return f"{text}."
 
 
 def _unit(wanted: Quantity) -> str:

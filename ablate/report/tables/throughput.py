@@ -52,8 +52,8 @@ def throughput_table(results: Results) -> Table | None:
             | ({"roofline_ms": least} if rooflines else {})
             | {
                 "busy_machine": values.busy if values else None,
-                "latency_ratio_verdict": found.verdict
-                if (found := ratios[record.condition].get(name)) is not None
+                "latency_ratio_verdict": comparison.verdict
+                if (comparison := ratios[record.condition].get(name)) is not None
                 else "",
                 "latency_ratio_to": values.ratio_to if values else None,
                 "latency_of_processes_ms": " ".join(map(repr, values.process_ms)) if values else "",

@@ -66,8 +66,8 @@ class RayExecutor(Executor):
         waiting: dict[Any, Job] = {}
         try:
             for job in jobs:
-                told = self._resources(job)
-                waiting[task.options(**told).remote(job.to_json(), self.setup.timeout)] = job
+                resources = self._resources(job)
+                waiting[task.options(**resources).remote(job.to_json(), self.setup.timeout)] = job
             while waiting:
                 ready, _ = ray.wait(list(waiting), num_returns=1, timeout=1.0)
                 for reference in ready:
@@ -83,8 +83,8 @@ class RayExecutor(Executor):
         try:
             return Outcome.from_json(ray.get(reference))
         except ray.exceptions.RayError as error:  # its node or its process is gone
-            said = " ".join(str(error).split())
-            return failed("crashed", f"Ray lost the task: {said[:500]}")
+            message = " ".join(str(error).split())
+            return failed("crashed", f"Ray lost the task: {message[:500]}")
 
     def _start(self) -> None:
         import ray
@@ -108,7 +108,7 @@ class RayExecutor(Executor):
         nodes = [node["Resources"] for node in listed() if node["Alive"]]
         widest = max((node.get("CPU", 1.0) for node in nodes), default=1.0)
         alone = job.where == "alone" or job.processes > 0
-        told = {"num_cpus": widest if alone else min(widest, float(job.threads))}
+        resources = {"num_cpus": widest if alone else min(widest, float(job.threads))}
         if job.condition.get("device") not in (None, "cpu") and any(node.get("GPU") for node in nodes):
-            told["num_gpus"] = 1.0
-        return told
+            resources["num_gpus"] = 1.0
+        return resources

@@ -87,16 +87,16 @@ class Options:
     def parameters(self, threads: int, alone: bool) -> dict[str, Any]:
         """What submitit is told for jobs of so many threads."""
         named = ("partition", "account", "qos", "constraint", "nodelist")
-        told = {f"slurm_{name}": value for name in named if (value := getattr(self, name)) is not None}
+        options = {f"slurm_{name}": value for name in named if (value := getattr(self, name)) is not None}
         if self.memory is not None:
-            told["slurm_mem"] = self.memory
+            options["slurm_mem"] = self.memory
         if self.gpus is not None:
-            told["gpus_per_node"] = self.gpus
+            options["gpus_per_node"] = self.gpus
         if self.setup is not None:
-            told["slurm_setup"] = self.setup.splitlines()
+            options["slurm_setup"] = self.setup.splitlines()
         if alone and self.exclusive:
-            told["slurm_exclusive"] = True
-        return told | {
+            options["slurm_exclusive"] = True
+        return options | {
             "name": "ablate",
             "timeout_min": self.time,
             "cpus_per_task": max(threads, self.cpus or 1),
@@ -186,8 +186,8 @@ class SlurmExecutor(Executor):
                     handles.append(engine.submit(submitit.helpers.CommandFunction(command)))
             return handles
         except (RuntimeError, OSError, submitit.core.utils.FailedJobError) as error:
-            said = " ".join(str(error).split())
-            raise AblateError(f"cannot submit to {self.options.cluster}: {said}") from error
+            message = " ".join(str(error).split())
+            raise AblateError(f"cannot submit to {self.options.cluster}: {message}") from error
 
     def _out(self, job: str) -> Path:
         return self.outbox / f"{job}.json"
@@ -233,12 +233,12 @@ class SlurmExecutor(Executor):
         arrays = sorted({name.partition("_")[0] for name in ids})
         command = ["squeue", "--noheader", "--array", "--format=%i", "--jobs", ",".join(arrays)]
         try:
-            told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+            listing = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         except (OSError, subprocess.SubprocessError):
             return set(ids)
-        if told.returncode and "Invalid job id" not in told.stderr:
+        if listing.returncode and "Invalid job id" not in listing.stderr:
             return set(ids)
-        return set(told.stdout.split()) & set(ids)
+        return set(listing.stdout.split()) & set(ids)
 
     def _runs_here(self, name: str) -> bool:
         if name in self._handles:
@@ -262,13 +262,13 @@ class SlurmExecutor(Executor):
                     "--jobs",
                     name,
                 ]
-                told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-                state = next(iter(told.stdout.split()), "")
+                answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+                state = next(iter(answer.stdout.split()), "")
         status, reason = _OVER.get(
             state, ("crashed", f"the job ended without an outcome{state and f' ({state})'}")
         )
-        said = self._last_line(name)
-        return failed(status, f"{reason}; job {name}{f': {said}' if said else ''}")
+        last = self._last_line(name)
+        return failed(status, f"{reason}; job {name}{f': {last}' if last else ''}")
 
     def _last_line(self, name: str) -> str:
         for file in sorted(self.folder.glob(f"{name.partition('_')[0]}/*{name}*.err")):

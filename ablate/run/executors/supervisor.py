@@ -61,7 +61,7 @@ class Worker:
         if not part:
             return None
         *lines, self._pending = (self._pending + part).split(b"\n")
-        found: list[Json] = []
+        received: list[Json] = []
         for line in lines:
             try:
                 message = json.loads(line)
@@ -75,8 +75,8 @@ class Worker:
                 self._ready = True
             if message["type"] == "started":
                 self._begun = self._moved
-            found.append(message)
-        return found
+            received.append(message)
+        return received
 
     @property
     def dead(self) -> bool:
@@ -133,20 +133,20 @@ class Worker:
             self._errors.close()
 
     def _start(self) -> None:
-        self.channel, theirs = os.pipe()
+        self.channel, writer = os.pipe()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed by `kill`)
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "ablate.run.worker", "--channel", str(theirs)],
+                [sys.executable, "-m", "ablate.run.worker", "--channel", str(writer)],
                 stdin=subprocess.PIPE,
                 stdout=self._errors,
                 stderr=self._errors,
-                pass_fds=(theirs,),
+                pass_fds=(writer,),
                 env={**os.environ, **worker_environment(self.threads)},
                 start_new_session=True,  # Ctrl-C reaches the driver alone, which then stops its workers
             )
         finally:
-            os.close(theirs)
+            os.close(writer)
 
     def _last_line(self) -> str:
         assert self._errors is not None

@@ -121,21 +121,23 @@ class Detector:
         self.net.eval()
         image, wider, higher = at_test_size(sample, self.schedule)
         with devices.autocast(self.precision, self.device), training_kernels(self.precision, self.device):
-            (found,) = self.net([image.to(self.device)])
+            (detections,) = self.net([image.to(self.device)])
         scale = torch.tensor([wider, higher, wider, higher])
         return Detections(
-            found["boxes"].float().cpu() / scale, found["scores"].float().cpu(), found["labels"].cpu()
+            detections["boxes"].float().cpu() / scale,
+            detections["scores"].float().cpu(),
+            detections["labels"].cpu(),
         )
 
     def judge(self, dataset: DenseDataset[DetectionSample]) -> BoxScores:
         """COCO's figures on the test split."""
-        samples, found = [], []
+        samples, detections = [], []
         for index in range(len(dataset.test)):
             sample = dataset.test[index]
-            found.append(self.detect(sample))
+            detections.append(self.detect(sample))
             samples.append(_without_pixels(sample))
         truth = ground_truth(samples, dataset.classes)
-        return box_scores(truth, results(found, [sample.image_id for sample in samples]))
+        return box_scores(truth, results(detections, [sample.image_id for sample in samples]))
 
 
 def _without_pixels(sample: DetectionSample) -> DetectionSample:

@@ -56,7 +56,7 @@ def ground_truth(samples: Sequence[DetectionSample], classes: Sequence[str]) -> 
     return {"images": images, "annotations": annotations, "categories": categories}
 
 
-def results(found: Sequence[Detections], image_ids: Sequence[int]) -> list[dict[str, Any]]:
+def results(detections: Sequence[Detections], image_ids: Sequence[int]) -> list[dict[str, Any]]:
     """Detections as COCO's list of results, boxes as left, top, width, height."""
     return [
         {
@@ -65,24 +65,24 @@ def results(found: Sequence[Detections], image_ids: Sequence[int]) -> list[dict[
             "bbox": [left, top, right - left, bottom - top],
             "score": score,
         }
-        for image_id, own in zip(image_ids, found, strict=True)
+        for image_id, own in zip(image_ids, detections, strict=True)
         for (left, top, right, bottom), score, label in zip(
             own.boxes.double().tolist(), own.scores.double().tolist(), own.labels.tolist(), strict=True
         )
     ]
 
 
-def box_scores(truth: dict[str, Any], found: list[dict[str, Any]]) -> BoxScores:
+def box_scores(truth: dict[str, Any], detections: list[dict[str, Any]]) -> BoxScores:
     """COCO's figures of some results against `ground_truth`. Raises `AblateError` when there is no object."""
     import hotcoco
 
     if not any(not annotation["iscrowd"] for annotation in truth["annotations"]):
         raise AblateError("there is no object to find in the test images")
-    if not found:  # a detector that is silent
+    if not detections:  # a detector that is silent
         nothing = [0.0 if _some(truth, low, high) else None for low, high in SIZES]
         return BoxScores(0.0, 0.0, 0.0, *nothing)
     known = hotcoco.COCO(truth)
-    judge = hotcoco.COCOeval(known, known.load_res(found), "bbox")
+    judge = hotcoco.COCOeval(known, known.load_res(detections), "bbox")
     with contextlib.redirect_stdout(io.StringIO()):  # it prints its table
         judge.evaluate()
         judge.accumulate()

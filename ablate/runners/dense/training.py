@@ -49,13 +49,13 @@ def make_optimizers(model: nn.Module, schedule: Schedule) -> list[Optimizer]:
     matrices = [] if schedule.muon is None else muon_parameters(model)
     chosen = {id(parameter) for parameter in matrices}
     rest = [parameter for parameter in moved if id(parameter) not in chosen]
-    found: list[Optimizer] = [
+    optimizers: list[Optimizer] = [
         AdamW(rest, lr=schedule.lr, betas=schedule.betas, weight_decay=schedule.weight_decay)
     ]
     if matrices:
         assert schedule.muon is not None
-        found.append(Muon(matrices, schedule.muon, weight_decay=schedule.weight_decay))
-    return found
+        optimizers.append(Muon(matrices, schedule.muon, weight_decay=schedule.weight_decay))
+    return optimizers
 
 
 def fit(

@@ -76,8 +76,8 @@ class TrainMasks:
     def _cropped(self, image: Any, mask: Any) -> tuple[Any, Any]:
         assert self._crop is not None
         for _ in range(CROPS):
-            found: tuple[Any, Any] = self._crop(image, mask)
-            counts = torch.bincount(found[1].as_subclass(torch.Tensor).flatten().int(), minlength=256)[
+            crop: tuple[Any, Any] = self._crop(image, mask)
+            counts = torch.bincount(crop[1].as_subclass(torch.Tensor).flatten().int(), minlength=256)[
                 :IGNORED
             ]
             present = counts[counts > 0]
@@ -85,7 +85,7 @@ class TrainMasks:
                 break
             if self._how.most_of_one >= 1:
                 break
-        return found
+        return crop
 
 
 def aligned(image: Tensor, schedule: Schedule) -> Tensor:

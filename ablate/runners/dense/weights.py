@@ -23,22 +23,22 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     """
     if not file.is_file():
         raise AblateError(f"{file}: there is no such file")
-    found: Any
+    content: Any
     try:
         if file.suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            found = dict(load_file(file))
+            content = dict(load_file(file))
         else:
-            found = torch.load(file, map_location="cpu", weights_only=True)
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # unpickling raises what it likes
         raise AblateError(f"{file}: cannot be read as weights ({first_line(error)})") from error
     for key in ("model", "state_dict", "model_state_dict"):
-        if isinstance(found, dict) and isinstance(found.get(key), dict):
-            found = found[key]
-    if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         raise AblateError(f"{file}: holds no state dict")
-    state: dict[str, Tensor] = found
+    state: dict[str, Tensor] = content
     return state
 
 

@@ -62,13 +62,13 @@ def load(
         return Place(curve=[])
     try:
         record = torch.load(file, map_location="cpu", weights_only=True)
-        theirs = record["job"]
+        stored = record["job"]
     except Exception as error:  # unpickling raises what it likes
         raise AblateError(f"{file}: is no checkpoint ({(str(error).splitlines() or [''])[0]})") from error
-    odd = [name for name in job if theirs.get(name) != job[name]]
+    odd = [name for name in job if stored.get(name) != job[name]]
     if odd:
         raise AblateError(
-            f"{file}: belongs to another run: its {odd[0]} is {theirs.get(odd[0])!r}, not {job[odd[0]]!r}"
+            f"{file}: belongs to another run: its {odd[0]} is {stored.get(odd[0])!r}, not {job[odd[0]]!r}"
         )
     model.load_state_dict(record["model"])
     optimizer.load_state_dict(record["optimizer"])

@@ -103,11 +103,11 @@ def load_images(root: str, recipe: ImageNetRecipe, seed: int, *, check: bool) ->
         sources.append(source)
     train, test = sources
     classes = _classes(root, train.reader, test.reader)
-    found = Images(train, recipe.transform(True), seed), Images(test, recipe.transform(False), seed)
-    for images in found if check else ():
+    splits = Images(train, recipe.transform(True), seed), Images(test, recipe.transform(False), seed)
+    for images in splits if check else ():
         if isinstance(images.reader, ReaderImageFolder):
             _decode_all([Path(images.name(index)) for index in range(len(images))])
-    return *found, classes
+    return *splits, classes
 
 
 def _decode_all(files: list[Path]) -> None:

@@ -110,11 +110,11 @@ class ImageNetRecipe:
             warmup_lr=self.warmup_lr,
             min_lr=self.min_lr,
         )
-        found = []
+        curve = []
         for epoch in range(self.all_epochs):
             scheduler.step(max(0, epoch - self.lag))
-            found.append(float(optimizer.param_groups[0]["lr"]))
-        return found
+            curve.append(float(optimizer.param_groups[0]["lr"]))
+        return curve
 
     def criterion(self) -> nn.Module:
         """The training loss; mixed labels are soft, and smoothed by the mixing."""
@@ -145,7 +145,7 @@ class ImageNetRecipe:
 
         if not training:
             return create_transform(self.test_size, interpolation=self.test_interpolation, crop_pct=self.crop)
-        found = create_transform(
+        pipeline = create_transform(
             self.train_size,
             is_training=True,
             scale=self.scale,
@@ -158,11 +158,11 @@ class ImageNetRecipe:
             re_mode=self.erasing_mode,
             re_count=self.erasing_count,
         )
-        for step in found.transforms:
+        for step in pipeline.transforms:
             for operation in getattr(step, "ops", ()):
                 if operation.name.startswith("Posterize"):
                     operation.aug_fn = posterize
-        return found
+        return pipeline
 
 
 _TRANSFORMER: dict[str, Any] = {
@@ -288,9 +288,9 @@ def build_classifier(layout: Network, recipe: ImageNetRecipe, classes: int) -> n
 
 def drop_paths(model: nn.Module) -> list[float]:
     """The stochastic depth rate of every residual branch that has one, in the order of the modules."""
-    found = []
+    probabilities = []
     for module in model.modules():
         rate = getattr(module, "drop_prob", None)
         if "DropPath" in type(module).__name__ and rate is not None:
-            found.append(float(rate))
-    return found
+            probabilities.append(float(rate))
+    return probabilities

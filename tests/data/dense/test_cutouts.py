@@ -39,9 +39,9 @@ def test_boxes_and_masks_are_of_the_same_scene(masks, boxes) -> None:
         for label in boxed.labels.unique().tolist():
             rows, columns = (labelled.mask == label + 1).nonzero(as_tuple=True)
             own = boxed.boxes[boxed.labels == label]
-            found = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+            edges = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
             spanned = [*own[:, :2].amin(0), *own[:, 2:].amax(0)]
-            assert [int(v) for v in spanned] == [int(v) for v in found]
+            assert [int(v) for v in spanned] == [int(v) for v in edges]
             assert int(boxed.areas[boxed.labels == label].sum()) == len(rows)
         objects += len(boxed.labels)
     assert objects > 40

@@ -67,17 +67,17 @@ def load(root: Path, name: str = "coco", task: str = "detection") -> Any:
 
 
 def test_coco(tmp_path: Path) -> None:
-    found = load(coco(tmp_path))
-    assert found.classes == ("a", "b", "c")
-    sample = found.train[0]
+    dataset = load(coco(tmp_path))
+    assert dataset.classes == ("a", "b", "c")
+    sample = dataset.train[0]
     assert sample.image.shape == (3, 40, 48)
     assert sample.labels.tolist() == [2, 1]  # 90 and 7, by their order
     assert sample.boxes.tolist() == [[1, 2, 11, 22], [40, 30, 48, 40]]  # cut off at the image's edge
     assert sample.areas.tolist() == [150, 400]
-    assert [found.train.ids, found.test.ids] == [(10, 12), (10, 11, 12)]  # a crowd alone trains nothing
-    assert found.skipped == {"images without a box": 1}
-    assert found.test[0].boxes[1].tolist() == [40, 30, 60, 50]  # judged as it is written
-    assert found.test[1].crowd.tolist() == [True]
+    assert [dataset.train.ids, dataset.test.ids] == [(10, 12), (10, 11, 12)]  # a crowd alone trains nothing
+    assert dataset.skipped == {"images without a box": 1}
+    assert dataset.test[0].boxes[1].tolist() == [40, 30, 60, 50]  # judged as it is written
+    assert dataset.test[1].crowd.tolist() == [True]
 
 
 def test_what_the_protocol_skips_is_counted(tmp_path: Path) -> None:
@@ -90,8 +90,8 @@ def test_what_the_protocol_skips_is_counted(tmp_path: Path) -> None:
         record["images"].append({"id": 13, "file_name": "small.jpg", "width": 48, "height": 20})
 
     picture(tmp_path / "train2017" / "small.jpg", 48, 20)
-    found = load(coco(tmp_path, change))
-    assert found.skipped == {
+    dataset = load(coco(tmp_path, change))
+    assert dataset.skipped == {
         "boxes without area, or outside their image": 2,
         "boxes of less than one pixel": 1,
         "images without a box": 1,
@@ -165,10 +165,10 @@ def ade20k(root: Path, values: list[int]) -> Path:
 
 
 def test_ade20k_shifts_its_labels(tmp_path: Path) -> None:
-    found = load(ade20k(tmp_path, [0, 1, 150]), "ade20k", "segmentation")
-    assert found.train[0].mask[0, :4].tolist() == [255, 0, 149, 255]
-    assert found.train[0].mask.dtype == torch.uint8
-    assert len(found.classes) == 150
+    dataset = load(ade20k(tmp_path, [0, 1, 150]), "ade20k", "segmentation")
+    assert dataset.train[0].mask[0, :4].tolist() == [255, 0, 149, 255]
+    assert dataset.train[0].mask.dtype == torch.uint8
+    assert len(dataset.classes) == 150
     table = "Idx\tRatio\tTrain\tVal\tStuff\tName\n" + "".join(
         f"{n}\t0\t0\t0\t0\tx{n}, y\n" for n in range(150)
     )
@@ -211,9 +211,9 @@ def test_voc(tmp_path: Path) -> None:
     lists.mkdir(parents=True)
     (lists / "train.txt").write_text("a\n")
     (lists / "val.txt").write_text("b\n")
-    found = load(tmp_path, "voc", "segmentation")
-    assert found.train[0].mask[0, :3].tolist() == [0, 20, 255]
-    assert (len(found.train), len(found.test), len(found.classes)) == (1, 1, 21)
+    dataset = load(tmp_path, "voc", "segmentation")
+    assert dataset.train[0].mask[0, :3].tolist() == [0, 20, 255]
+    assert (len(dataset.train), len(dataset.test), len(dataset.classes)) == (1, 1, 21)
     (lists / "val.txt").write_text("a\n")
     with pytest.raises(AblateError, match=r"a is in train.txt and in val.txt"):
         load(tmp_path, "voc", "segmentation")

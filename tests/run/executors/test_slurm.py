@@ -181,4 +181,4 @@ def test_arrays_are_cut_into_chunks(
         list(made._submit([job(" " * n) for n in range(5)]))
     assert sizes == [2, 2, 1]
     held = json.loads((tmp_path / "cluster" / "submitted.json").read_text())
-    assert [one["queued"] for one in held] == ["1_0", "1_1", "2_0", "2_1", "3_0"]
+    assert [item["queued"] for item in held] == ["1_0", "1_1", "2_0", "2_1", "3_0"]

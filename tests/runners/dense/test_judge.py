@@ -23,7 +23,7 @@ def random_boxes(random: np.random.Generator, count: int, scale: float) -> torch
 def random_case(seed: int) -> tuple[list[DetectionSample], list[Detections]]:
     """Detections near the truth, far from it, doubled and tied; a fifth of the truth is crowds."""
     random = np.random.default_rng(seed)
-    samples, found = [], []
+    samples, detections = [], []
     for image_id in range(1, 13):
         count = int(random.integers(0, 9))
         boxes = random_boxes(random, count, 150)
@@ -38,8 +38,8 @@ def random_case(seed: int) -> tuple[list[DetectionSample], list[Detections]]:
         names = torch.tensor(random.integers(0, 4, len(every)), dtype=torch.int64)
         names[:count] = labels
         scores = torch.tensor(random.integers(0, 40, len(every)) / 40, dtype=torch.float32)
-        found.append(Detections(every, scores, names))
-    return samples, found
+        detections.append(Detections(every, scores, names))
+    return samples, detections
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -47,9 +47,9 @@ def test_ap_is_cocos(seed: int) -> None:
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    samples, found = random_case(seed)
+    samples, detections = random_case(seed)
     truth = ground_truth(samples, "abcd")
-    rows = results(found, [sample.image_id for sample in samples])
+    rows = results(detections, [sample.image_id for sample in samples])
     with contextlib.redirect_stdout(io.StringIO()):
         known = COCO()
         known.dataset = truth
@@ -92,15 +92,15 @@ def test_miou_by_hand() -> None:
         for row, column in zip(truth.ravel(), predicted.ravel(), strict=True):
             if row != 255:
                 matrix[row, column] += 1
-    found = judge.scores()
+    scores = judge.scores()
     hits = np.diag(matrix)[:3]
     iou = hits / (matrix.sum(0) + matrix.sum(1) - np.diag(matrix))[:3]
-    assert found.miou == pytest.approx(100 * iou.mean(), abs=1e-10)
-    assert found.pixel_accuracy == pytest.approx(100 * hits.sum() / matrix.sum(), abs=1e-10)
-    assert found.class_accuracy == pytest.approx(100 * (hits / matrix.sum(1)[:3]).mean(), abs=1e-10)
-    assert list(found.iou) == ["a", "b", "c", "absent"]
-    assert found.iou["absent"] is None
-    assert found.iou["b"] == pytest.approx(100 * iou[1])
+    assert scores.miou == pytest.approx(100 * iou.mean(), abs=1e-10)
+    assert scores.pixel_accuracy == pytest.approx(100 * hits.sum() / matrix.sum(), abs=1e-10)
+    assert scores.class_accuracy == pytest.approx(100 * (hits / matrix.sum(1)[:3]).mean(), abs=1e-10)
+    assert list(scores.iou) == ["a", "b", "c", "absent"]
+    assert scores.iou["absent"] is None
+    assert scores.iou["b"] == pytest.approx(100 * iou[1])
 
 
 def test_nothing_to_judge() -> None:

@@ -88,11 +88,11 @@ def test_test_images_keep_their_size_and_detections_their_place() -> None:
             return {"cls_logits": logits, "bbox_regression": torch.zeros(1, anchors, 4)}
 
     runner.net.head = Told()
-    found = runner.detect(data.test[0])
+    detections = runner.detect(data.test[0])
     assert sizes == [(1, 3, 96, 96)]  # 80 pixels, padded to a multiple of 32
-    assert found.labels.tolist() == [4]
+    assert detections.labels.tolist() == [4]
     # columns are 8 pixels apart, and the scale of the image is 2
-    assert found.boxes[0].tolist() == pytest.approx([16, 16, 24, 24], abs=0.01)
+    assert detections.boxes[0].tolist() == pytest.approx([16, 16, 24, 24], abs=0.01)
 
 
 def test_a_frozen_backbone_is_not_moved(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,7 @@ def closed_form(name: str, epoch: int) -> float:
 
 
 def schedules() -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    by_recipe: dict[str, Any] = {}
     for name, models in MODELS.items():
         recipe = RECIPES[name]
         with torch.device("cpu"):
@@ -95,11 +95,11 @@ def schedules() -> dict[str, Any]:
                 ]
                 for model in models
             }
-        found[name] = {
+        by_recipe[name] = {
             "learning_rate": [float(f"{rate:.12g}") for rate in recipe.rates(recipe.batch)],
             "drop_path": paths,
         }
-    return found
+    return by_recipe
 
 
 def test_rates_and_drop_paths_are_the_golden_ones() -> None:

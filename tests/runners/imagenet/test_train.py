@@ -134,11 +134,11 @@ def test_two_processes_are_one_that_accumulates_twice(imagenet: Path, tmp_path: 
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    two = ImageNetValues.from_json(json.loads(out.read_text()))
+    pair = ImageNetValues.from_json(json.loads(out.read_text()))
     single = protocol(imagenet, stop_after=2, accumulate=2, checkpoint=str(tmp_path / "one.pt"))
-    one = run_imagenet(LAYOUT, single, replace(RECIPES["deit300"], train_size=32, test_size=32))
-    assert (two.world_size, one.world_size, two.steps, one.steps) == (2, 1, 2, 2)
-    assert two.train_loss == pytest.approx(one.train_loss, rel=1e-6)
+    alone = run_imagenet(LAYOUT, single, replace(RECIPES["deit300"], train_size=32, test_size=32))
+    assert (pair.world_size, alone.world_size, pair.steps, alone.steps) == (2, 1, 2, 2)
+    assert pair.train_loss == pytest.approx(alone.train_loss, rel=1e-6)
     first, second = (torch.load(tmp_path / name, weights_only=True)["model"] for name in ("c.pt", "one.pt"))
     for name, value in first.items():
         assert torch.allclose(value, second[name], rtol=1e-4, atol=1e-6), name
