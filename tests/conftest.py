@@ -52,6 +52,12 @@ def ablate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without figures, for tests of something else: drawing takes longer than most cells."""
+    monkeypatch.setattr("ablate.report.write.figure_entries", list)
+
+
+@pytest.fixture
 def command() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """`command("run", file)` starts the command in a process of its own, which ends with the test.
 

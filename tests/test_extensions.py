@@ -15,6 +15,8 @@ import ablate
 from ablate import extensions
 from ablate.measurements.register import is_known, measurement
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 MEASUREMENT = '''
 """`brightness`: what the stem makes of a grey image."""
 

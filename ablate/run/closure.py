@@ -1,26 +1,22 @@
 """The import closure of a piece of code: which files make a value, and one hash of what they do.
 
-Followed are imports of this project's packages and of a user's own modules, lazy ones too, and the dotted
-names that `ablate.dotted.load` is called with. What is imported for type checking alone is not, and neither
-are installed libraries, whose versions stand in a key by themselves.
+Followed are the imports (`ablate.run.source`) of this project's packages and of a user's own modules, not
+those of installed libraries, whose versions stand in a key by themselves.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib.util
 import sys
 import sysconfig
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import ablate
 import blocks
 from ablate.extensions import PREFIX
-from ablate.run.source import forget as forget_source
-from ablate.run.source import source, source_hash
+from ablate.run.source import source
 
 _ROOTS = {
     "ablate": Path(ablate.__file__).resolve().parent,
@@ -45,7 +41,7 @@ def code_hash(*names: str) -> str:
 
 def code_files(*names: str) -> list[tuple[str, str]]:
     """The files that `code_hash` is made of, each with the hash of what it does."""
-    return [(_shown(file), source_hash(file)) for file in sorted(closure(*names))]
+    return [(_shown(file), source(file).hash) for file in sorted(closure(*names))]
 
 
 @cache
@@ -75,45 +71,17 @@ def _file_of(name: str) -> Path | None:
 def _imported(file: Path) -> tuple[Path, ...]:
     """The files that one file imports directly."""
     files = []
-    for base, objects in _imports(file, _package_of(file)):
-        modules = [f"{base}.{name}" for name in objects]
-        known = [module for module in modules if _module_file(module) is not None]
+    for dots, module, names in source(file).imports:
+        base = module
+        if dots:
+            parts = _package_of(file).split(".")
+            base = ".".join([*parts[: len(parts) - dots + 1], *filter(None, [module])])
+        modules = [f"{base}.{name}" for name in names]
+        known = [name for name in modules if _module_file(name) is not None]
         if len(known) < len(modules) or not modules:
             known.append(base)
         files += [path for name in known if (path := _module_file(name, beside=file.parent)) is not None]
     return tuple(files)
-
-
-@cache
-def _imports(file: Path, package: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Modules that a file may import, each with what is imported from it, which may be modules too."""
-    imports: list[tuple[str, tuple[str, ...]]] = []
-    for node in _run_nodes(source(file)):
-        if isinstance(node, ast.Import):
-            imports += [(alias.name, ()) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parts = package.split(".")
-                base = ".".join([*parts[: len(parts) - node.level + 1], *filter(None, [base])])
-            imports.append((base, tuple(alias.name for alias in node.names)))
-        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "load" and node.args:
-            argument = node.args[0]
-            if isinstance(argument, ast.Constant) and ":" in str(argument.value):
-                imports.append((str(argument.value).partition(":")[0], ()))
-    return tuple(imports)
-
-
-def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those under `if TYPE_CHECKING`."""
-    todo = [tree]
-    while todo:
-        node = todo.pop()
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            todo += node.orelse
-            continue
-        yield node
-        todo += ast.iter_child_nodes(node)
 
 
 @cache
@@ -170,6 +138,5 @@ def _shown(file: Path) -> str:
 
 def forget() -> None:
     """Forget what files hold, for a process in which they change."""
-    for remembered in (code_hash, closure, _imported, _imports, _module_file):
+    for remembered in (code_hash, closure, _imported, _module_file):
         remembered.cache_clear()
-    forget_source()

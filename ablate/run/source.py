@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 _EXPORTING = ("torch.compiler.is_exporting()", "torch.onnx.is_in_onnx_export()")
 _REMEMBERED = ["property", "cache"]
@@ -22,31 +22,41 @@ _BY_NAME = frozenset({"dir", "eval", "exec", "locals", "vars"})
 _Scope = TypeVar("_Scope", ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-@cache
-def source(file: Path) -> ast.Module:
-    """The syntax tree of what counts of a file.
+class Import(NamedTuple):
+    """An import of `module`, after so many `dots`, and of `names` from it, which may be modules too."""
 
-    Without what runs only while a graph is exported, under a test of `torch.compiler.is_exporting()` or
+    dots: int
+    module: str
+    names: tuple[str, ...] = ()
+
+
+class Source(NamedTuple):
+    """What counts of a file: the `hash` of what it does, and its `imports`, lazy ones too, and those of the
+    dotted names that `ablate.dotted.load` is called with; what is imported for type checking alone is not
+    among them."""
+
+    hash: str
+    imports: tuple[Import, ...]
+
+
+def source(file: Path) -> Source:
+    """What counts of the file as it is now; a text that was read before is remembered.
+
+    Left out is what runs only while a graph is exported, under a test of `torch.compiler.is_exporting()` or
     `torch.onnx.is_in_onnx_export()`: no cell runs it. A property that is remembered (`@property` over
     `@cache`) counts as one that is not: it has the same value.
     """
-    tree: ast.Module = _Measured().visit(ast.parse(file.read_text(encoding="utf-8")))
-    kept = _BUILTIN | frozenset(_bound(tree, assigned=True, functions=False))
-    for function in _outermost_functions(tree):
-        _number_locals(function, kept)
-    return tree
+    return _read(file.read_text(encoding="utf-8"))
 
 
 @cache
-def source_hash(file: Path) -> str:
-    """The hash of what a file does."""
-    return hashlib.sha256(ast.unparse(source(file)).encode()).hexdigest()[:16]
-
-
-def forget() -> None:
-    """Forget what files hold, for a process in which they change."""
-    source.cache_clear()
-    source_hash.cache_clear()
+def _read(text: str) -> Source:
+    tree: ast.Module = _Measured().visit(ast.parse(text))
+    kept = _BUILTIN | frozenset(_bound(tree, assigned=True, functions=False))
+    for function in _outermost_functions(tree):
+        _number_locals(function, kept)
+    hashed = hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
+    return Source(hashed, tuple(_imports(tree)))
 
 
 class _Measured(ast.NodeTransformer):
@@ -104,8 +114,9 @@ def _number_locals(function: ast.FunctionDef | ast.AsyncFunctionDef, kept: froze
     names = [node for node in body if isinstance(node, ast.Name)]
     if any(name.id in _BY_NAME for name in names):
         return
-    assigned = {name.id for name in names if not isinstance(name.ctx, ast.Load)}
-    assigned -= kept | frozenset(_bound(function, assigned=False))
+    assigned = {name.id for name in names if not isinstance(name.ctx, ast.Load)} - kept
+    if assigned:
+        assigned.difference_update(_bound(function, assigned=False))
     numbers: dict[str, str] = {}
     for name in names:
         if name.id in assigned:
@@ -137,3 +148,27 @@ def _bound(scope: ast.AST, *, assigned: bool, functions: bool = True) -> Iterato
         if functions or not inner:
             in_class = isinstance(node, ast.ClassDef)
             yield from _bound(node, assigned=in_class or (assigned and not inner), functions=functions)
+
+
+def _imports(tree: ast.AST) -> Iterator[Import]:
+    for node in _run_nodes(tree):
+        if isinstance(node, ast.Import):
+            yield from (Import(0, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield Import(node.level, node.module or "", tuple(alias.name for alias in node.names))
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "load" and node.args:
+            argument = node.args[0]
+            if isinstance(argument, ast.Constant) and ":" in str(argument.value):
+                yield Import(0, str(argument.value).partition(":")[0])
+
+
+def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those under `if TYPE_CHECKING`."""
+    todo = [tree]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            todo += node.orelse
+            continue
+        yield node
+        todo += ast.iter_child_nodes(node)

@@ -48,6 +48,7 @@ def out(file: Path, folder: Path, ablate: Command) -> Path:
     return folder / "out"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_plan_and_a_part_of_it(ablate: Command, file: Path, tmp_path: Path) -> None:
     planned = json.loads(ablate("run", file, "--out", tmp_path / "new", "--dry-run", "--json").out)
     assert planned["to_run"] == 6
@@ -103,6 +104,7 @@ def test_status_says_why(
     assert "2 stale: the layout itself: stages" in ablate("status", changed, "--out", out, "--why").out
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_prune(ablate: Command, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out"
     small = tmp_path / "small.yaml"
@@ -119,6 +121,7 @@ def test_prune(ablate: Command, file: Path, tmp_path: Path, monkeypatch: pytest.
     assert json.loads(ablate("status", small, "--out", out, "--json").out)["done"] == 2
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_merge_and_compare(ablate: Command, out: Path, tmp_path: Path) -> None:
     merged = ablate("merge", out, out, "--into", tmp_path / "both")
     assert merged.code == 0, merged.err
@@ -190,6 +193,7 @@ def test_a_full_disk_is_one_line(ablate: Command, out: Path, monkeypatch: pytest
     assert "No space left on device" in ended.err
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_report_is_written_from_a_ledger_that_cannot_be(ablate: Command, out: Path) -> None:
     ledger = out / "ledger.sqlite"
     ledger.chmod(stat.S_IRUSR)

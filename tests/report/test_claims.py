@@ -8,6 +8,8 @@ import pytest
 
 from ablate.report.claims import Claim, ClaimTest
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 Command = Callable[..., Any]
 STUDY = """\
 input: {resolution: 32, channels: 1, classes: 7}

@@ -21,6 +21,8 @@ from ablate.run.group import run_group
 from ablate.run.records import Job, Json, Outcome, failed
 from ablate.study.shipped import shipped_studies, study_name
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 Command = Callable[..., Any]
 
 MOODY = '''

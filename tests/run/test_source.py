@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import ablate
-from ablate.run.source import forget, source_hash
+from ablate.run.source import source
 
 Hash = Callable[[str], str]
 
@@ -48,8 +48,7 @@ def hash_of(tmp_path: Path) -> Hash:
     def hash_of(text: str) -> str:
         path = tmp_path / "code.py"
         path.write_text(text)
-        forget()
-        return source_hash(path)
+        return source(path).hash
 
     return hash_of
 
@@ -125,4 +124,4 @@ def test_what_a_property_remembers_counts_for_nothing(hash_of: Hash, over: str, 
 
 def test_every_file_of_the_package_has_a_hash_of_its_own() -> None:
     files = [path for path in Path(ablate.__file__).parent.rglob("*.py") if path.name != "__init__.py"]
-    assert len({source_hash(path) for path in files}) == len(files) > 100
+    assert len({source(path).hash for path in files}) == len(files) > 100

@@ -19,6 +19,8 @@ from ablate.run.plan import plan
 from ablate.study.load import load_study
 from ablate.study.shipped import shipped_studies
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 Command = Callable[..., Any]
 STUDY = """\
 study: small
