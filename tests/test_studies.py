@@ -35,6 +35,7 @@ SMALL: dict[str, dict[str, Any]] = {
 LIKE_OTHERS = (
     "ablation", "alternate-vs-graft", "alternate-vs-graft-tasks", "audit", "backbones", "claims",
     "classic-layouts", "dense", "detection", "ladder", "linglo", "linglo-choices", "scaling", "search",
+    "seconds-75", "seconds-700",
 )  # fmt: skip
 FASHIONABLE = ("alternate-vs-graft",)  # stays on Fashion-MNIST, whose 10,000 test images take a layout 10 s
 OWN = '''
@@ -99,6 +100,7 @@ def shrunk(data: dict[str, Any]) -> dict[str, Any]:
         resolutions = len(options.get("resolutions", ()))
         if kind == "accuracy":
             options.pop("images", None)  # the budget is in epochs
+            options.pop("core_seconds", None)
         options |= copy.deepcopy(SMALL.get(kind, {}))
         if options.get("dataset") == "fashion-mnist" and data["study"] not in FASHIONABLE:
             options["dataset"] = "digits"  # as many classes and channels, and 28 times fewer test images
