@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ablate.errors import AblateError
 
 if TYPE_CHECKING:
     from ablate.run.executors.base import Executor
@@ -19,13 +22,22 @@ def load_file(file: str) -> Study:
     return load_study(find_study(file))
 
 
-def load_matched(file: str) -> Study:
+def load_matched(file: str, out: Path | None = None) -> Study:
     """The study with its layouts at the budgets that it asks for."""
-    from ablate.run.prepare import matched
-
     study = load_file(file)
+    return at_budgets(study, folder_of(study, out))
+
+
+def at_budgets(study: Study, folder: Path) -> Study:
+    """The study with its layouts at their budgets, as the results in the folder have them or found anew."""
+    from ablate.run.prepare import known_match, matched
+
     if not study.matches:
         return study
+    with contextlib.suppress(AblateError), open_ledger(folder) as ledger:
+        known = known_match(study, ledger)
+        if known is not None:
+            return known
     with make("local", 1, None, None) as executor:
         return matched(study, executor)
 
@@ -47,7 +59,6 @@ def folder_of(study: Study, out: Path | None) -> Path:
 
 def open_ledger(folder: Path, *, write: bool = False) -> Ledger:
     """The ledger of a folder of results. Raises `AblateError` where there is none."""
-    from ablate.errors import AblateError
     from ablate.run.ledger import FILE, Ledger
 
     if not exists(folder / FILE):

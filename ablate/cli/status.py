@@ -35,7 +35,7 @@ def status(
     from ablate.run.records import State
     from ablate.run.why import why_stale
 
-    study = load_matched(file)
+    study = load_matched(file, out)
     cells = plan(study)
     folder = folder_of(study, out)
     states: dict[str, State] = dict.fromkeys((cell.key for cell in cells), "missing")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ablate.cli.app import AsJson, Out, StudyFile, app
-from ablate.cli.opening import exists, folder_of, load_file, load_matched, make, open_ledger
+from ablate.cli.opening import at_budgets, exists, folder_of, load_file, load_matched, make, open_ledger
 from ablate.cli.select import Layouts, Only, dry_run, selection
 
 if TYPE_CHECKING:
@@ -234,15 +234,12 @@ def _dry_run(
 ) -> None:
     from ablate.run.executors.local import available_cores
     from ablate.run.ledger import FILE
-    from ablate.run.prepare import matched
 
     with ExitStack() as stack:
         ledger = stack.enter_context(open_ledger(out)) if exists(out / FILE) else None
         executor = stack.enter_context(make("local", 1, None, None))
-        if study.matches:
-            study = matched(study, executor)
         dry_run(
-            study,
+            at_budgets(study, out),
             ledger,
             out,
             executor,

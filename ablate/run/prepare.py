@@ -34,15 +34,22 @@ def matched(study: Study, executor: Executor, ledger: Ledger | None = None) -> S
         if ledger is not None:
             ledger.write(MatchFact())
         return study
-    budgets = {name: match.model_dump(mode="json") for name, match in study.matches.items()}
-    condition = {"budgets": budgets, "resolution": study.input.resolution}
-    size = [study.input.channels, study.input.classes]
-    keys = {name: layout_key(layout) for name, layout in study.layouts.items()}
-    key = digest([condition, size, keys, code_hash(_MATCH), metadata.version("torch")])
-    known = ledger.read(MatchFact) if ledger is not None else None
-    fact = known if known is not None and known.key == key else _solved(study, executor, condition, key)
-    if ledger is not None and fact is not known:
+    known = known_match(study, ledger) if ledger is not None else None
+    if known is not None:
+        return known
+    fact = _solved(study, executor)
+    if ledger is not None:
         ledger.write(fact)
+    return _at_budgets(study, fact)
+
+
+def known_match(study: Study, ledger: Ledger) -> Study | None:
+    """The study with the layouts that an earlier run found for the same budgets; None where none did."""
+    fact = ledger.read(MatchFact)
+    return _at_budgets(study, fact) if fact is not None and fact.key == _match_key(study) else None
+
+
+def _at_budgets(study: Study, fact: MatchFact) -> Study:
     layouts = {
         name: Layout.from_settings(LayoutSettings.model_validate(settings), name, check=False)
         for name, settings in fact.layouts.items()
@@ -50,16 +57,27 @@ def matched(study: Study, executor: Executor, ledger: Ledger | None = None) -> S
     return replace(study, layouts=study.layouts | layouts, match=None, budgets={})
 
 
-def _solved(study: Study, executor: Executor, condition: Json, key: str) -> MatchFact:
-    job = replace(study_job(study, _MATCH, list(study.matches)), condition=condition, where="counted")
-    ((_, outcome),) = executor.run([job])
+def _match_key(study: Study) -> str:
+    size = [study.input.channels, study.input.classes]
+    keys = {name: layout_key(layout) for name, layout in study.layouts.items()}
+    return digest([_match_condition(study), size, keys, code_hash(_MATCH), metadata.version("torch")])
+
+
+def _match_condition(study: Study) -> Json:
+    budgets = {name: match.model_dump(mode="json") for name, match in study.matches.items()}
+    return {"budgets": budgets, "resolution": study.input.resolution}
+
+
+def _solved(study: Study, executor: Executor) -> MatchFact:
+    job = replace(study_job(study, _MATCH, list(study.matches)), condition=_match_condition(study))
+    ((_, outcome),) = executor.run([replace(job, where="counted")])
     if outcome.values is None:
         raise AblateError(f"the layouts could not be matched: {outcome.reason}")
     if outcome.values["problems"]:
         file = str(study.path or "")
         problems = (Problem(**problem) for problem in outcome.values["problems"])
         raise LayoutError(replace(problem, file=problem.file or file) for problem in problems)
-    return MatchFact.from_json({**outcome.values, "key": key})
+    return MatchFact.from_json({**outcome.values, "key": _match_key(study)})
 
 
 def keep_formulas(study: Study, ledger: Ledger, executor: Executor) -> None:
