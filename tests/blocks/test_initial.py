@@ -14,10 +14,10 @@ PLANNED = """
 import sys
 from ablate.study.load import parse_study
 from ablate.run.plan import plan
-names = "key_only window aft ss2d neighbourhood gfnet softmax conv".split()
+names = "key_only window aft neighbourhood gfnet softmax conv".split()
 layouts = "".join(f"  {name}: {name}\\n" for name in names)
 study = parse_study(f"layouts:\\n{layouts}measure: {{complexity: {{resolutions: [32]}}}}\\n")
-assert len(plan(study)) == 8
+assert len(plan(study)) == 7
 assert "torch" in sys.modules
 assert not {"torch._dynamo", "sympy"} & set(sys.modules)
 """
