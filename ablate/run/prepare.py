@@ -69,8 +69,9 @@ def _match_condition(study: Study) -> Json:
 
 
 def _solved(study: Study, executor: Executor) -> MatchFact:
-    job = replace(study_job(study, _MATCH, list(study.matches)), condition=_match_condition(study))
-    ((_, outcome),) = executor.run([replace(job, where="counted")])
+    job = study_job(study, _MATCH, list(study.matches))
+    job = replace(job, condition=_match_condition(study), where="counted")
+    ((_, outcome),) = executor.run([job])
     if outcome.values is None:
         raise AblateError(f"the layouts could not be matched: {outcome.reason}")
     if outcome.values["problems"]:
