@@ -30,6 +30,7 @@ def study() -> str:
     return str(text)
 
 
+@pytest.mark.long
 def test_the_commands_run_and_leave_what_the_page_says(
     ablate: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

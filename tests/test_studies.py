@@ -163,6 +163,7 @@ def test_a_shipped_study_runs(ablate: Command, tmp_path: Path, name: str) -> Non
         )
 
 
+@pytest.mark.long
 def test_a_block_of_the_user_s_in_every_measurement(
     ablate: Command, tmp_path: Path, fresh_blocks: Callable[[], None]
 ) -> None:

@@ -13,6 +13,7 @@ from ablate.run.noise import Noise
 Command = Callable[..., Any]
 
 
+@pytest.mark.long
 def test_the_machine_and_its_noise(ablate: Command) -> None:
     done = ablate("doctor", "--processes", "2", "--json")
     assert done.code == 0

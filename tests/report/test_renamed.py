@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from ablate.report.comparisons import ratios_to_baseline
 from ablate.report.results import Results
@@ -39,6 +40,7 @@ def test_a_renamed_baseline_is_still_what_ratios_are_taken_to(
     assert after == {swapped.get(name, name): ratio for name, ratio in before.items()}
 
 
+@pytest.mark.long
 def test_renamed_and_equal_layouts_keep_their_crossings(ablate: Callable[..., Any], tmp_path: Path) -> None:
     file, out = tmp_path / "names.yaml", tmp_path / "out"
     file.write_text(STUDY)

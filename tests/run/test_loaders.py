@@ -123,6 +123,7 @@ def start(folder: Path, workers: int) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("source", "workers"),
     [pytest.param("", 1, id="in memory"), pytest.param(STREAM, 2, id="streaming")],
@@ -135,6 +136,7 @@ def test_a_study_on_a_folder_ends(
     assert family() == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "source", [pytest.param(SLOW, id="in memory"), pytest.param(STREAM + SLOW, id="streaming")]
 )

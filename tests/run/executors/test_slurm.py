@@ -47,6 +47,7 @@ def accuracies(executor: Executor, folder: Path) -> dict[str, float]:
         return {record.layout: record.values.top1 for record in rows}
 
 
+@pytest.mark.long
 def test_the_same_accuracies_bit_for_bit(cluster: SlurmExecutor, tmp_path: Path) -> None:
     with LocalExecutor(Setup(workers=1)) as local:
         expected = accuracies(local, tmp_path / "local")

@@ -78,6 +78,7 @@ def test_without_images_one_line_says_where_they_must_lie(
             assert "Traceback" not in ended.err
 
 
+@pytest.mark.long
 def test_a_run_that_is_stopped_is_no_result_and_says_so(
     ablate: Command, imagenet: Path, tmp_path: Path
 ) -> None:
@@ -99,6 +100,7 @@ def test_a_run_that_is_stopped_is_no_result_and_says_so(
         }
 
 
+@pytest.mark.long
 def test_a_whole_run(ablate: Command, imagenet: Path, tmp_path: Path) -> None:
     """A hundred epochs of one step: the recipe as it is published, but for its batch."""
     few = tmp_path / "few"
