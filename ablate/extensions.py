@@ -1,15 +1,13 @@
 """A user's own files: blocks, measurements, data sets, tables, executors. Importing runs them.
 
-A file is imported under a name made of its path, once a process. `probe` imports it first in a process of its
-own, so that a file that exits, loops or crashes does so there.
+A file is imported under a name made of its path, once a process; first in a forked copy of this one, so that
+a file that exits, loops or crashes does so there.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import multiprocessing
-import os
 import sys
 from functools import cache
 from importlib.metadata import entry_points
@@ -17,12 +15,11 @@ from pathlib import Path
 from types import ModuleType
 
 from ablate.errors import AblateError
+from ablate.forked import Forked, GoneError
 
 GROUP = "ablate.extensions"
 """The entry points under which an installed package makes its own parts known."""
 PREFIX = "ablate_user_"
-SECONDS = 20.0
-"""How long a file may take to import."""
 
 
 def module_name(path: Path) -> str:
@@ -59,13 +56,15 @@ def load_extension(path: Path, *, shown: str | None = None) -> None:
         raise AblateError(f"there is no file {shown!r}")
     if module_name(path) in sys.modules:
         return
-    trouble = probe(path)
+    first = Forked(_trouble)
+    try:
+        trouble = first(path) or _trouble(path)
+    except GoneError as gone:
+        trouble = str(gone)
+    finally:
+        first.close()
     if trouble:
         raise AblateError(f"cannot import {shown}: {trouble}")
-    try:
-        import_file(path)
-    except Exception as error:  # the user's code may raise anything
-        raise AblateError(f"cannot import {shown}: {one_line(error)}") from error
 
 
 @cache
@@ -86,73 +85,10 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def probe(path: Path, seconds: float = SECONDS) -> str:
-    """What goes wrong when a file is imported, in words; empty when nothing does.
-
-    The import happens in a forked child, which knows everything that is imported here and costs no time to
-    start; where there is no fork, nothing is tried.
-    """
-    if "fork" not in multiprocessing.get_all_start_methods() or sys.platform == "darwin":
-        return ""
-    reader, writer = os.pipe()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    pid = os.fork()
-    if pid == 0:
-        _child(path, reader, writer)
-    os.close(writer)
+def _trouble(path: Path) -> str:
+    """Import a file; in words what is wrong with it, which may be anything, and nothing where nothing is."""
     try:
-        return _wait(pid, reader, seconds)
-    finally:
-        os.close(reader)
-
-
-def _child(path: Path, reader: int, writer: int) -> None:
-    """Import the file and say how it went; never returns."""
-    code, message = 1, ""
-    try:
-        os.close(reader)
-        os.setsid()
-        null = os.open(os.devnull, os.O_RDWR)
-        for descriptor in (0, 1, 2):
-            os.dup2(null, descriptor)
         import_file(path)
-        code = 0
     except Exception as error:
-        message = one_line(error)
-    except BaseException as error:
-        message = f"it ends the process ({type(error).__name__}: {one_line(error)})"
-    finally:
-        os.write(writer, message.encode("utf-8", "replace")[:4000])
-        os._exit(code)
-
-
-def _wait(pid: int, reader: int, seconds: float) -> str:
-    import select
-    import signal
-    import time
-
-    end, said_so, status = time.monotonic() + seconds, b"", None
-    while status is None:
-        left = end - time.monotonic()
-        if left <= 0:
-            os.killpg(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-            return f"it did not end within {seconds:g} s"
-        ready, _, _ = select.select([reader], [], [], min(left, 0.2))
-        if ready:
-            part = os.read(reader, 4096)
-            said_so += part
-            if not part:  # every copy of the pipe's end is closed
-                time.sleep(0.001)
-        done, code = os.waitpid(pid, os.WNOHANG)
-        status = code if done else None
-    while select.select([reader], [], [], 0)[0] and (part := os.read(reader, 4096)):
-        said_so += part
-    if os.WIFSIGNALED(status):
-        return f"it crashes the process ({signal.Signals(os.WTERMSIG(status)).name})"
-    if os.WEXITSTATUS(status) == 0:
-        return ""
-    return (
-        said_so.decode("utf-8", "replace") or f"it ends the process with exit code {os.WEXITSTATUS(status)}"
-    )
+        return one_line(error)
+    return ""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
 import signal
 import sys
 from types import FrameType
@@ -20,6 +22,9 @@ def main() -> None:
     A mistake in the input is printed without a traceback and exits with 2, and so does a file or a disk that
     cannot be used; Ctrl-C ends with 130, at any moment and however often it is pressed.
     """
+    # Imported libraries never become garbage: to search them again and again costs half a second.
+    gc.set_threshold(100_000)
+    atexit.register(gc.freeze)
     with contextlib.suppress(ValueError):  # not in the main thread
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, _interrupt_once)

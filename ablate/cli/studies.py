@@ -53,7 +53,8 @@ def run(
 ) -> None:
     """Measure what a study asks for and write tables, figures and report.html.
 
-    Cells that the ledger already holds are not run again. Exits with 1 when cells have failed.
+    Cells that the ledger already holds are not run again, and a report that shows them all is left as it is.
+    Exits with 1 when cells have failed.
 
     Example: `ablate run layouts.yaml --out results/mine`
     """
@@ -94,7 +95,7 @@ def run(
         )
         if summary.failed:
             print_failures(failures(ledger))
-        _write_report(ledger, out)
+        _write_report(ledger, out, if_fresh=False)
     raise typer.Exit(1 if summary.failed else 0)
 
 
@@ -250,10 +251,15 @@ def _dry_run(
         )
 
 
-def _write_report(ledger: Ledger, out: Path) -> None:
-    from ablate.report import write_report
+def _write_report(ledger: Ledger, out: Path, *, if_fresh: bool = True) -> None:
+    """Write the report; one that shows the ledger as it is already only `if_fresh`."""
+    from ablate.report.fresh import is_fresh, keep_fresh
 
-    write_report(ledger, out)
+    if if_fresh or not is_fresh(ledger, out):
+        from ablate.report import write_report
+
+        write_report(ledger, out)
+        keep_fresh(ledger, out)
     typer.echo(f"report: {out / 'report.html'}")
 
 

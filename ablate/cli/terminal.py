@@ -29,20 +29,23 @@ def progress(items: Sequence[Item], label: str) -> Iterable[Item]:
     return track(items, label, console=notices, transient=True)
 
 
-_ALIKE = 3
+_ALIKE, _KINDS = 3, 8
 
 
 def print_warnings(warnings: Iterable[str]) -> None:
-    """Each warning on a line of stderr; of those that say the same of several places the first three."""
+    """Each warning on a line of stderr: of those that say the same of several places the first three, and of
+    what is said the first eight."""
     alike: dict[str, list[str]] = {}
     for warning in warnings:
         alike.setdefault(warning.rpartition(": ")[2], []).append(warning)
-    for text, group in alike.items():
-        shown = [*group[:_ALIKE], f"{text}: {len(group) - _ALIKE:,} more"][: len(group)]
-        for warning in shown:
-            notices.print(
-                f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True
-            )
+    lines: list[str] = []
+    for text, group in list(alike.items())[:_KINDS]:
+        lines += [*group[:_ALIKE], f"{text}: {len(group) - _ALIKE:,} more"][: len(group)]
+    if len(alike) > _KINDS:
+        left = list(map(len, alike.values()))[_KINDS:]
+        lines.append(f"{sum(left):,} more, of {len(left):,} other kinds")
+    for line in lines:
+        notices.print(f"warning: {line}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def print_table(

@@ -9,15 +9,18 @@ import types
 import typing
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ablate.errors import AblateError, Mistake, did_you_mean
+from ablate.forked import Forked, GoneError
 from ablate.layout.call import BlockCall, Value, format_value
 from ablate.layout.pattern import Word
 
 if TYPE_CHECKING:
     from blocks import Entry, Kind
 
+_Wanted: TypeAlias = "tuple[Kind, BlockCall, tuple[tuple[str, Value], ...]]"
 _WANTED: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
 
 
@@ -110,11 +113,33 @@ def without_defaults(call: BlockCall, *kinds: Kind) -> BlockCall:
 
 @lru_cache(maxsize=100_000)
 def _objection(entry: Entry, call: BlockCall, supplied: tuple[tuple[str, Value], ...]) -> str:
+    """What the constructor says against its arguments: asked in another process where a user has parts."""
+    from blocks import registry
+
+    shipped = Path(registry.__file__).parent
+    users = tuple(part for part in registry.entries(*registry.KINDS) if shipped not in part.file.parents)
+    wanted = (entry.kind, call, supplied)
+    try:
+        return _forked(users)(wanted) if users else _built(wanted)
+    except GoneError as gone:
+        return f"cannot be built: {gone}"
+
+
+@lru_cache(maxsize=8)
+def _forked(users: tuple[Entry, ...]) -> Forked[_Wanted]:
+    """Builds parts in a process that knows these of the user."""
+    return Forked(_built)
+
+
+def _built(wanted: _Wanted) -> str:
     import torch
 
+    import blocks
+
+    kind, call, supplied = wanted
     try:
         with torch.device("meta"):
-            entry.build(dict(supplied), call.kwargs)
+            blocks.get(call.name, kind).build(dict(supplied), call.kwargs)
     except ValueError as error:
         return str(error)
     except Exception as error:  # a user's own block may raise anything; a bad file never gives a traceback

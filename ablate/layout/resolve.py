@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from ablate.errors import Mistake
@@ -139,13 +140,18 @@ def definition_mistakes(texts: Mapping[str, str], *, check: bool = True) -> list
     return mistakes + ([mistake.under("define") for mistake in check_definitions(define)] if check else [])
 
 
+# The layouts of a study have few stems, heads and parts between them.
+_pieces: Callable[[str], Any] = lru_cache(4096)(parse_chain)
+_part: Callable[[str], Any] = lru_cache(4096)(parse_call)
+
+
 class _Written:
     """The settings that are texts, parsed: pieces of stem, downsamplings and head, parts of the recipes."""
 
     def __init__(self, settings: LayoutSettings, out: Resolved):
         self.settings = settings
-        self.chain_words = {key: self._words(key, parse_chain, out) for key in ("stem", "downsample", "head")}
-        self.part_words = {key: self._words(key, parse_call, out) for key in PARTS}
+        self.chain_words = {key: self._words(key, _pieces, out) for key in ("stem", "downsample", "head")}
+        self.part_words = {key: self._words(key, _part, out) for key in PARTS}
 
     def _words(self, key: str, parse: Callable[[str], Any], out: Resolved) -> list[tuple[Path, Any]]:
         given = getattr(self.settings, key)

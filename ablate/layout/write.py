@@ -27,6 +27,10 @@ def to_dict(layout: Layout, shorten: Shorten = _as_it_is) -> dict[str, Any]:
         kinds = ["stem"] * (len(calls) - head) + ["head"] * head
         return [shorten(call, kind).plain() for call, kind in zip(calls, kinds, strict=True)]
 
+    def block_dicts(calls: Sequence[BlockCall], recipe: Recipe) -> list[Any]:
+        written = {call: block(call, recipe) for call in dict.fromkeys(calls)}
+        return [written[call] for call in calls]
+
     def block(call: BlockCall, recipe: Recipe) -> list[Any]:
         plain = shorten(BlockCall(call.name, call.args), "mixer", "block").plain()
         own = recipe.of(call)
@@ -41,7 +45,7 @@ def to_dict(layout: Layout, shorten: Shorten = _as_it_is) -> dict[str, Any]:
         "stages": [
             {
                 "before": pieces(stage.before),
-                "blocks": [block(call, stage.recipe) for call in stage.blocks],
+                "blocks": block_dicts(stage.blocks, stage.recipe),
                 "width": stage.width,
                 "heads": stage.heads,
                 "recipe": recipe_dict(stage.recipe),
@@ -78,7 +82,7 @@ def to_yaml_dict(layout: Layout) -> dict[str, Any]:
 def parts_used(layout: Layout) -> tuple[tuple[tuple[Kind, ...], BlockCall], ...]:
     """Every distinct registered part with the kinds that its name is one of, arguments' parts included."""
     used: dict[tuple[tuple[Kind, ...], BlockCall], None] = {}
-    for kinds, call in _calls(layout):
+    for kinds, call in dict.fromkeys(_calls(layout)):
         for entry in _with_parts(kinds, call):
             used.setdefault(entry)
     return tuple(used)
@@ -86,7 +90,7 @@ def parts_used(layout: Layout) -> tuple[tuple[tuple[Kind, ...], BlockCall], ...]
 
 def _calls(layout: Layout) -> Iterator[tuple[tuple[Kind, ...], BlockCall]]:
     for stage in layout.stages:
-        for call in stage.blocks:
+        for call in dict.fromkeys(stage.blocks):
             yield ("mixer", "block"), BlockCall(call.name, call.args)
             if kind_of(call) == "mixer":
                 yield from (((kind,), part) for kind, part in stage.recipe.of(call).calls())

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from importlib import metadata
 
 from ablate.layout.layout import Layout
 from ablate.run.closure import code_hash
 from ablate.run.executors.base import Executor
 from ablate.run.kept import keep
 from ablate.run.keyed_facts import DiagramFact, DiagramRecord
-from ablate.run.keys import layout_key
+from ablate.run.keys import layout_key, version
 from ablate.run.ledger import Ledger
 from ablate.run.prepare import study_job
 from ablate.run.records import Job, Outcome, digest
@@ -45,5 +44,5 @@ def keep_diagrams(study: Study, ledger: Ledger, executor: Executor, without: Col
 
 
 def _key(study: Study, layout: Layout) -> str:
-    made_of = [layout_key(layout), code_hash(_DIAGRAMS), metadata.version("torch")]
+    made_of = [layout_key(layout), code_hash(_DIAGRAMS), version("torch")]
     return digest([*made_of, study.input.resolution, study.input.channels])

@@ -15,7 +15,7 @@ from ablate.run.executors.base import Executor, Watch
 from ablate.run.facts import MachineFact, StudyFact
 from ablate.run.inspect import inspect_data
 from ablate.run.ledger import Ledger
-from ablate.run.mixers import caveats, mixer_fact
+from ablate.run.mixers import caveats, keep_mixers
 from ablate.run.outbox import collect, forget
 from ablate.run.plan import plan
 from ablate.run.prepare import keep_formulas, matched, study_job
@@ -101,7 +101,6 @@ def run_study(
     cells = plan(study)
     ledger.set_plan(cells)
     ledger.write(study_fact(study, command))
-    ledger.write(mixer_fact(study))
     declare(study, ledger)
     driver = _Driver(study, ledger, executor, watch, hear)
     driver.collect(cells)
@@ -119,6 +118,7 @@ def run_study(
     if counted:
         undone = {cell.layout for cell in cells if after[cell.key] != "done"}
         keep_diagrams(study, ledger, executor, without=undone)
+    keep_mixers(study, ledger, executor, {cell.layout for cell in cells if after[cell.key] == "done"})
     return Summary(
         reused=len(cells) - len(missing),
         executed=len(todo),

@@ -104,12 +104,13 @@ class MixerRecord(Values):
 
 @dataclass(frozen=True)
 class MixerFact(Fact):
-    """The mixers and whole blocks of the study at its own resolution, in pixels."""
+    """The mixers and whole blocks of the study at its own resolution, in pixels, from `key`."""
 
     name: ClassVar[str] = "mixers"
 
     rows: tuple[MixerRecord, ...] = ()
     resolution: int = 0
+    key: str = ""
 
 
 @dataclass(frozen=True)

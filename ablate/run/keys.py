@@ -7,6 +7,7 @@ from importlib import metadata
 
 import blocks
 from ablate.dotted import load
+from ablate.layout.call import BlockCall
 from ablate.layout.network import Network
 from ablate.layout.settings import Model
 from ablate.measurements.register import AnyMeasurement
@@ -39,7 +40,7 @@ def condition_ingredients(entry: AnyMeasurement, condition: Model) -> Json:
         "kind": entry.name,
         "protocol": plain(condition),
         "code": code_hash(*code_names(entry, condition)),
-        "versions": {package: _version(package) for package in ("torch", *entry.packages)},
+        "versions": {package: version(package) for package in ("torch", *entry.packages)},
     }
     if entry.content:
         ingredients["data"] = load(entry.content)(condition)
@@ -62,18 +63,26 @@ def layout_key(layout: Network) -> str:
 
 def layout_ingredients(layout: Network) -> Json:
     """What `layout_key` is the hash of."""
-    versions = {package: _version(package) for package in layout.packages}
+    versions = {package: version(package) for package in layout.packages}
     return {"layout": layout.identity(), "blocks": block_sources(layout), "versions": versions}
 
 
+@lru_cache(65536)
 def block_sources(layout: Network) -> dict[str, str]:
     """Hashes of the import closure of every part that a layout is built from, by the part's name."""
-    parts = [blocks.get(call.name, *kinds) for kinds, call in layout.parts_used()]
+    parts = [blocks.get(call.name, *kinds) for kinds, call in parts_used(layout)]
     return {f"{part.kind} {part.name}": code_hash(str(part.file)) for part in parts}
 
 
+@lru_cache(65536)
+def parts_used(layout: Network) -> tuple[tuple[tuple[blocks.Kind, ...], BlockCall], ...]:
+    """The parts that a layout is built from; each layout is asked once."""
+    return layout.parts_used()
+
+
 @cache
-def _version(package: str) -> str:
+def version(package: str) -> str:
+    """The version of an installed package; each is asked for once."""
     return metadata.version(package)
 
 
@@ -86,4 +95,6 @@ def device_name(device: str) -> str:
 def forget() -> None:
     """Forget remembered keys, for a process in which blocks or versions change."""
     layout_key.cache_clear()
-    _version.cache_clear()
+    parts_used.cache_clear()
+    block_sources.cache_clear()
+    version.cache_clear()

@@ -9,6 +9,7 @@ made of, so that a change can be named.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
@@ -228,6 +229,15 @@ class Ledger:
         with self._told():
             rows = self._connection.execute(planned).fetchall()
             return [_record(row, conditions) for row in rows if is_known(row[1])]
+
+    def fingerprint(self) -> str:
+        """A hash of all rows, the plan and the facts: two ledgers with the same one give the same report."""
+        contents = hashlib.sha256()
+        with self._told():
+            for table, order in (("rows", "id"), ("plan", "position"), ("facts", "name")):
+                for row in self._connection.execute(f"SELECT * FROM {table} ORDER BY {order}"):
+                    contents.update(repr(row).encode())
+        return contents.hexdigest()
 
     def measured(self, layout: str, kind: str) -> bool:
         """Whether there is any finished row of this layout and kind, in use or not: whether it was seen."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 
 from ablate.errors import AblateError, LayoutError, Problem
@@ -16,7 +15,7 @@ from ablate.run.executors.base import Executor
 from ablate.run.facts import MatchFact
 from ablate.run.kept import keep
 from ablate.run.keyed_facts import FormulaFact, FormulaRecord
-from ablate.run.keys import block_sources, layout_key
+from ablate.run.keys import block_sources, layout_key, version
 from ablate.run.ledger import Ledger
 from ablate.run.records import Job, Json, Outcome, digest
 from ablate.study.study import Study
@@ -60,7 +59,7 @@ def _at_budgets(study: Study, fact: MatchFact) -> Study:
 def _match_key(study: Study) -> str:
     size = [study.input.channels, study.input.classes]
     keys = {name: layout_key(layout) for name, layout in study.layouts.items()}
-    return digest([_match_condition(study), size, keys, code_hash(_MATCH), metadata.version("torch")])
+    return digest([_match_condition(study), size, keys, code_hash(_MATCH), version("torch")])
 
 
 def _match_condition(study: Study) -> Json:
@@ -83,7 +82,10 @@ def _solved(study: Study, executor: Executor) -> MatchFact:
 
 def keep_formulas(study: Study, ledger: Ledger, executor: Executor) -> None:
     """Put the formulas of all distinct blocks of a study into its ledger; those that stand there are kept."""
-    keys = {text: _formula_key(study, text) for text in map(str, block_calls(study))}
+    sources = {
+        part: source for layout in study.layouts.values() for part, source in block_sources(layout).items()
+    }
+    keys = {text: _formula_key(text, sources) for text in map(str, block_calls(study))}
 
     def job_of(text: str) -> Job:
         return replace(study_job(study, _FORMULAS, ()), condition={"block": text})
@@ -102,15 +104,10 @@ def block_calls(study: Study) -> list[BlockCall]:
     return list(dict.fromkeys(BlockCall(call.name, call.args) for call in calls))
 
 
-def _formula_key(study: Study, text: str) -> str:
+def _formula_key(text: str, sources: Mapping[str, str]) -> str:
     name = text.partition("(")[0]
-    sources = {
-        key: value
-        for layout in study.layouts.values()
-        for key, value in block_sources(layout).items()
-        if key.split()[-1] == name
-    }
-    return digest([text, sources, code_hash(_FORMULAS), metadata.version("torch")])
+    own = {part: source for part, source in sources.items() if part.split()[-1] == name}
+    return digest([text, own, code_hash(_FORMULAS), version("torch")])
 
 
 def study_job(study: Study, runner: str, names: Sequence[str]) -> Job:

@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from ablate.run.source_cache import SourceCache
+
 _EXPORTING = ("torch.compiler.is_exporting()", "torch.onnx.is_in_onnx_export()")
 _REMEMBERED = ["property", "cache"]
 _BUILTIN = frozenset(dir(builtins))
@@ -40,7 +42,7 @@ class Source(NamedTuple):
 
 
 def source(file: Path) -> Source:
-    """What counts of the file as it is now; a text that was read before is remembered.
+    """What counts of the file as it is now; a text that was read before, by any process, is remembered.
 
     Left out is what runs only while a graph is exported, under a test of `torch.compiler.is_exporting()` or
     `torch.onnx.is_in_onnx_export()`: no cell runs it. A property that is remembered (`@property` over
@@ -51,6 +53,20 @@ def source(file: Path) -> Source:
 
 @cache
 def _read(text: str) -> Source:
+    known = _cache().get(text)
+    if known is not None:
+        return Source(known[0], tuple(Import(dots, module, tuple(names)) for dots, module, names in known[1]))
+    read = _parse(text)
+    _cache().keep(text, read)
+    return read
+
+
+@cache
+def _cache() -> SourceCache:
+    return SourceCache(Path(__file__))
+
+
+def _parse(text: str) -> Source:
     tree: ast.Module = _Measured().visit(ast.parse(text))
     kept = _BUILTIN | frozenset(_bound(tree, assigned=True, functions=False))
     for function in _outermost_functions(tree):

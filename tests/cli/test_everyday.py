@@ -148,3 +148,18 @@ def test_warnings_that_say_the_same_are_cut(ablate: Command, tmp_path: Path) -> 
     assert lines[0].endswith("l0: stage 1: a pattern of 2 blocks does not divide the depth 3")
     assert lines[3] == "warning: a pattern of 2 blocks does not divide the depth 3: 17 more"
     assert "odd" in lines[4]
+
+
+def test_warnings_of_many_kinds_are_cut(ablate: Command, tmp_path: Path) -> None:
+    file = tmp_path / "s.yaml"
+    layouts = "\n".join(
+        f"  l{n}: {{layout: 'alternate(conv, pool)', depths: {2 * n + 1}}}" for n in range(12)
+    )
+    file.write_text(
+        f"input: {{resolution: 16}}\ndefaults: {{widths: [8]}}\nlayouts:\n{layouts}\n"
+        "measure: {complexity: {}}\n"
+    )
+    lines = [line for line in ablate("check", file).err.splitlines() if line.startswith("warning")]
+    assert len(lines) == 9
+    assert "l7: " in lines[7]
+    assert lines[8] == "warning: 4 more, of 4 other kinds"
