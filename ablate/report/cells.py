@@ -11,7 +11,7 @@ from ablate.quantities import Quantity
 from ablate.report.comparisons import comparison_cell
 from ablate.report.numbers import significant, with_error
 from ablate.report.table import Cell, failed, number
-from ablate.run.ledger import AnyRecord
+from ablate.run.rows import AnyRecord
 from ablate.statistics.compare import Comparison
 
 

@@ -16,7 +16,7 @@ from ablate.report.numbers import PLUS_MINUS, signed, with_error
 from ablate.report.results import Results
 from ablate.report.table import Cell, Mark, Tone
 from ablate.run.facts import LooksFact
-from ablate.run.ledger import AnyRecord
+from ablate.run.rows import AnyRecord
 from ablate.statistics.compare import Comparison, compare, compare_ratios, correct
 from ablate.statistics.sequential import Looks, sequential_compare
 from ablate.statistics.student import t_quantile, t_two_sided

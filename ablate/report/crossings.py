@@ -13,7 +13,7 @@ from ablate.measurements.scaling import CountedCrossing, ScalingValues
 from ablate.measurements.throughput import ThroughputValues
 from ablate.report.results import Results, curve, describe
 from ablate.report.rooflines import grown
-from ablate.run.ledger import AnyRecord
+from ablate.run.rows import AnyRecord
 from ablate.statistics.crossing import MeasuredCrossover, Point, measured_crossover
 
 Verdict = Literal["cheaper from", "dearer from", "cheaper", "dearer", "equal", "not resolved", "not known"]

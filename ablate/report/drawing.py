@@ -16,7 +16,7 @@ from ablate.report import overlap, style
 from ablate.report.crossings import Crossing
 from ablate.report.results import Results, curve
 from ablate.report.style import INK, PAPER, Look
-from ablate.run.ledger import AnyRecord
+from ablate.run.rows import AnyRecord
 
 
 @dataclass(frozen=True)

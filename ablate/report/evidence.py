@@ -10,7 +10,7 @@ from ablate.measurements.throughput import ThroughputValues
 from ablate.quantities import Quantity
 from ablate.report.repeats import without_seed
 from ablate.report.results import Results
-from ablate.run.ledger import AnyRecord
+from ablate.run.rows import AnyRecord
 from ablate.study.expect_judge import Evidence, Interval, Judgement, judge
 from ablate.study.expectation import Expectation, Term
 

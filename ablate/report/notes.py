@@ -12,7 +12,7 @@ from ablate.measurements.throughput import ThroughputValues
 from ablate.report.accuracy import resolvable_points
 from ablate.report.numbers import plural, significant
 from ablate.report.results import Results
-from ablate.run.ledger import AnyRecord
+from ablate.run.rows import AnyRecord
 from ablate.runners.latency import busy_with
 
 RECONSTRUCTION = (  # of ledgers older than the blocks' own caveats

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ablate.measurements.throughput import ThroughputValues
-from ablate.run.ledger import AnyRecord
+from ablate.run.rows import AnyRecord
 
 
 def with_present_names(records: Sequence[AnyRecord], baseline: str | None) -> list[AnyRecord]:

@@ -15,8 +15,8 @@ from ablate.report.comparisons import comparison_raw
 from ablate.report.numbers import with_error
 from ablate.report.results import Results
 from ablate.report.table import Cell, failed, number
-from ablate.run.ledger import AnyRecord
 from ablate.run.records import plain
+from ablate.run.rows import AnyRecord
 from ablate.statistics.compare import Comparison, compare, correct
 from ablate.statistics.planning import least_difference, spread_of_differences
 from ablate.statistics.seeds import Summary, summarize

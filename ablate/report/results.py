@@ -11,8 +11,9 @@ from ablate.measurements.register import measurement
 from ablate.quantities import Quantity
 from ablate.report.renamed import with_present_names
 from ablate.run.facts import Fact, StudyFact
-from ablate.run.ledger import AnyRecord, Ledger
+from ablate.run.ledger import Ledger
 from ablate.run.records import plain
+from ablate.run.rows import AnyRecord
 
 F = TypeVar("F", bound=Fact)
 

@@ -8,7 +8,7 @@ from ablate.measurements.scaling import Peak, ScalingCondition, ScalingValues
 from ablate.measurements.throughput import ThroughputCondition
 from ablate.report.numbers import plural, scaled, significant
 from ablate.report.results import Results
-from ablate.run.ledger import AnyRecord
+from ablate.run.rows import AnyRecord
 
 
 def grown(results: Results) -> list[tuple[str, ScalingCondition, ScalingValues]]:

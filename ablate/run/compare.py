@@ -13,8 +13,9 @@ from ablate.errors import AblateError
 from ablate.layout.sizes import NUMBER
 from ablate.measurements.register import measurement, quantity
 from ablate.quantities import Quantity
-from ablate.run.ledger import AnyRecord, Ledger
+from ablate.run.ledger import Ledger
 from ablate.run.records import plain
+from ablate.run.rows import AnyRecord
 from ablate.statistics.compare import Comparison, compare, correct
 
 Verdict = Literal["same", "higher", "lower", "not resolved"]

@@ -16,7 +16,8 @@ from ablate.errors import AblateError
 from ablate.measurements.auto_seeds import AutoSeeds
 from ablate.measurements.register import measurement
 from ablate.quantities import Quantity
-from ablate.run.ledger import FILE, AnyRecord, Ledger
+from ablate.run.ledger import FILE, Ledger
+from ablate.run.rows import AnyRecord
 from ablate.statistics.planning import (
     decidable,
     seeds_for_difference,

@@ -190,6 +190,7 @@ class _Driver:
             fractions.pop(job.id, None)
             finished += len(job.cells)
             self.watch(entry.name, finished, total)
+        self.ledger.commit()
 
     def outcomes(
         self, entry: AnyMeasurement, cells: Sequence[Cell], progress: Watch

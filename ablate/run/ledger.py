@@ -1,10 +1,10 @@
 """The ledger: one SQLite file per study with every finished, failed and stale cell. Imports no torch.
 
-Four tables. `rows` is append-only: each outcome is committed by itself, so a kill loses at most the cell in
-flight. `plan` holds the cells of the study as it stands now, in order. A planned cell takes the newest row
-with its key; a row at the same place (layout, kind, condition) with another key is stale and not used.
-`facts` holds what the study knows beside its cells (`ablate.run.facts`), `parts` what the keys of rows are
-made of, so that a change can be named.
+Four tables. `rows` is append-only: each outcome is committed by itself, those that took no time together
+every quarter of a second, so a kill loses no more than that and the cell in flight. `plan` holds the cells of
+the study as it stands now, in order. A planned cell takes the newest row with its key; a row at the same
+place (layout, kind, condition) with another key is stale and not used. `facts` holds what the study knows
+beside its cells (`ablate.run.facts`), `parts` what the keys of rows are made of, to name a change.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -22,10 +23,10 @@ from typing import Any, Self, TypeVar
 from pydantic import ValidationError
 
 from ablate.errors import AblateError
-from ablate.measurements.register import is_known, measurement
-from ablate.measurements.values import Failure
+from ablate.measurements.register import is_known
 from ablate.run.facts import Fact
-from ablate.run.records import Cell, Json, Outcome, Provenance, Record, State, plain
+from ablate.run.records import Cell, Json, Outcome, Provenance, State, plain
+from ablate.run.rows import AnyRecord, record_of
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS rows (
@@ -46,9 +47,9 @@ _VERSION = 2
 _MIGRATIONS = {1: "ALTER TABLE rows ADD COLUMN made_of TEXT NOT NULL DEFAULT ''"}
 """What brings a ledger of a version to the next one."""
 FILE = "ledger.sqlite"
+_QUICK = 0.25  # seconds
 
 F = TypeVar("F", bound=Fact)
-AnyRecord = Record[Any, Any]
 
 
 class Ledger:
@@ -61,6 +62,7 @@ class Ledger:
     def __init__(self, path: Path, *, read_only: bool = False):
         self.path = path
         self.read_only = read_only
+        self._committed = 0.0
         try:
             self._connection = self._open()
         except (OSError, sqlite3.Error) as error:
@@ -130,8 +132,11 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
+        """Close the file, with all rows that were added."""
+        try:
+            self.commit()
+        finally:
+            self._connection.close()
 
     def set_plan(self, cells: Iterable[Cell]) -> None:
         """Replace the plan by these cells, in this order."""
@@ -164,7 +169,11 @@ class Ledger:
     def add(
         self, cell: Cell, outcome: Outcome, provenance: Provenance, parts: Mapping[str, Json] | None = None
     ) -> None:
-        """Append one outcome and commit it, with the parts that its key is made of, by their hashes."""
+        """Append one outcome, with the parts that its key is made of, by their hashes.
+
+        It is committed at once, unless it took no time to speak of: such rows are committed together, those
+        of a quarter of a second, since a disk takes longer for a commit than a worker for a cell.
+        """
         shown = {name: value for name, value in provenance.to_json().items() if value not in (None, (), [])}
         record = (
             cell.key,
@@ -181,13 +190,21 @@ class Ledger:
             json.dumps(cell.made_of) if cell.made_of else "",
         )
         new = [(hashed, json.dumps(part)) for hashed, part in (parts or {}).items()]
-        with self._told(), self._connection:
+        with self._told():
             self._connection.executemany("INSERT OR IGNORE INTO parts VALUES (?, ?)", new)
             self._connection.execute(
                 'INSERT INTO rows (key, place, layout, kind, condition, status, reason, "values", provenance,'
                 " seconds, created, made_of) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 record,
             )
+        if outcome.seconds > _QUICK or time.monotonic() > self._committed + _QUICK:
+            self.commit()
+
+    def commit(self) -> None:
+        """Make every row that was added last."""
+        with self._told():
+            self._connection.commit()
+        self._committed = time.monotonic()
 
     def has_job(self, job: str, key: str) -> bool:
         """Whether a row of this cell came from the job of this id."""
@@ -228,7 +245,7 @@ class Ledger:
         conditions: dict[tuple[str, str], Any] = {}
         with self._told():
             rows = self._connection.execute(planned).fetchall()
-            return [_record(row, conditions) for row in rows if is_known(row[1])]
+            return [record_of(row, conditions) for row in rows if is_known(row[1])]
 
     def fingerprint(self) -> str:
         """A hash of all rows, the plan and the facts: two ledgers with the same one give the same report."""
@@ -254,34 +271,6 @@ class Ledger:
         """Execute one statement for each of these rows of values, all or none; how many rows it changed."""
         with self._told(), self._connection:
             return self._connection.executemany(query, rows).rowcount
-
-
-def _record(row: tuple[Any, ...], conditions: dict[tuple[str, str], Any]) -> AnyRecord:
-    layout, kind, text, key, old, status, reason, values, provenance, seconds, created = row
-    entry = measurement(kind)
-    if (kind, text) not in conditions:
-        conditions[kind, text] = entry.condition.model_validate(_known(entry.condition, json.loads(text)))
-    if status is None:
-        state: State = "stale" if old else "missing"
-        return Record(layout, kind, conditions[kind, text], key, state)
-    done = status == "done"
-    return Record(
-        layout,
-        kind,
-        conditions[kind, text],
-        key,
-        "done" if done else "failed",
-        values=entry.values.from_json(json.loads(values)) if done else None,
-        failure=None if done else Failure(status, reason),
-        provenance=Provenance.from_json(json.loads(provenance)),
-        seconds=seconds,
-        created=created,
-    )
-
-
-def _known(model: Any, stored: Json) -> Json:
-    """The entries that the condition still has, so that rows of earlier versions can be read."""
-    return {name: value for name, value in stored.items() if name in model.model_fields and value is not None}
 
 
 def _reason(error: BaseException) -> str:

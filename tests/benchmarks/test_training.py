@@ -35,6 +35,12 @@ def test_muons_are_timed_on_the_networks_matrices():
     assert all(0 < milliseconds < 10_000 for milliseconds in least.values())
 
 
+def test_products_are_timed_in_both_precisions():
+    rates = benchmark("training").products(rounds=2)
+    assert list(rates) == ["float32", "bfloat16"]
+    assert all(rate > 0 for rate in rates.values())
+
+
 def test_a_window_sees_what_theory_says():
     """In a row that windows of 7 divide, 6 of 7 tokens have their neighbour inside: 6/7 + 1/42 of answers."""
     diagnostics = benchmark("diagnostics")

@@ -10,7 +10,8 @@ import pytest
 from ablate.run.execute import run_study
 from ablate.run.executors.base import Setup
 from ablate.run.executors.local import LocalExecutor
-from ablate.run.ledger import AnyRecord, Ledger
+from ablate.run.ledger import Ledger
+from ablate.run.rows import AnyRecord
 from ablate.study.load import load_study
 
 pytestmark = pytest.mark.long

@@ -89,6 +89,35 @@ def test_rows_before_a_kill_are_kept(tmp_path: Path) -> None:
         assert ledger.records()[0].reason == "full"
 
 
+def test_rows_that_took_no_time_are_committed_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("ablate.run.ledger.time.monotonic", lambda: now[0])
+    path = tmp_path / "ledger.sqlite"
+    quick = Outcome(VALUES.to_json(), seconds=0.01)
+
+    def committed() -> int:
+        with Ledger(path, read_only=True) as other:
+            return len(other.ask("SELECT id FROM rows"))
+
+    ledger = Ledger(path)
+    for number, wanted in enumerate([1, 1, 1]):  # the first at once
+        ledger.add(cell(key=f"k{number}"), quick, HERE)
+        assert committed() == wanted
+    now[0] += 0.3
+    ledger.add(cell(key="k3"), quick, HERE)
+    assert committed() == 4
+    ledger.add(cell(key="k4"), quick, HERE)
+    assert committed() == 4
+    ledger.add(cell(key="k5"), DONE, HERE)  # which took 1.5 s
+    assert committed() == 6
+    ledger.add(cell(key="k6"), quick, HERE)
+    assert len(ledger.ask("SELECT id FROM rows")) == 7, "the ledger itself sees all"
+    ledger.close()
+    assert committed() == 7
+
+
 def test_a_read_only_ledger_is_never_written(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     with Ledger(path) as ledger:

@@ -18,6 +18,7 @@ after the references to them are gone, or they are not. `ablate.cost.memory.chai
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import torch
@@ -175,6 +176,7 @@ def trace_training_link(
     return trace
 
 
+@lru_cache(4096)
 def trace_loss(given: Border) -> TrainingTrace:
     """The last link, the cross-entropy loss of logits like `given`; its output is the loss, held to the end.
 

@@ -28,7 +28,7 @@ from ablate.report.register import figure
 from ablate.report.results import Results, describe, select
 from ablate.report.rooflines import Rooflines
 from ablate.report.style import INK
-from ablate.run.ledger import AnyRecord
+from ablate.run.rows import AnyRecord
 
 _SHOWN = {"mode", "precision", "batch"}
 _ROOFLINE: dict[str, Any] = {"linestyle": ":", "linewidth": 0.9, "marker": ""}

@@ -13,7 +13,7 @@ from ablate.report.numbers import fixed, significant
 from ablate.report.register import table
 from ablate.report.results import Results
 from ablate.report.table import Cell, Column, Table, number
-from ablate.run.ledger import AnyRecord
+from ablate.run.rows import AnyRecord
 
 _HEADS = {
     "retinanet": "RetinaNet, 1280 × 800, 80 classes",

@@ -23,7 +23,7 @@ from ablate.report.register import table
 from ablate.report.repeats import repeats_of
 from ablate.report.results import Results, kind_quantities
 from ablate.report.table import Cell, Column, Table, Tone, failed, number
-from ablate.run.ledger import AnyRecord
+from ablate.run.rows import AnyRecord
 
 _OWN = ("complexity", "memory", "throughput", "accuracy", "scaling", "audit")
 

@@ -13,7 +13,7 @@ from ablate.report.numbers import fixed, significant
 from ablate.report.register import table
 from ablate.report.results import Results, kind_quantities
 from ablate.report.table import Cell, Column, Table, number, pixels
-from ablate.run.ledger import AnyRecord
+from ablate.run.rows import AnyRecord
 
 
 @table("memory", order=70)
