@@ -64,6 +64,7 @@ class _Copy:
         sys.stdout.flush()
         sys.stderr.flush()
         self.process.start()
+        self.code = 0  # how it ended
         far.close()
 
     def ask(self, request: Any, seconds: float) -> str | None:
@@ -81,12 +82,11 @@ class _Copy:
         self.end(0.0 if not ready else _IDLE)
         if not ready:
             raise GoneError(f"it did not end within {seconds:g} s")
-        code = self.process.exitcode or 0
-        if code == _ENDED_IDLE:
+        if self.code == _ENDED_IDLE:
             return None
-        if code < 0:
-            raise GoneError(f"it crashes the process ({signal.Signals(-code).name})")
-        raise GoneError(f"it ends the process with exit code {code}")
+        if self.code < 0:
+            raise GoneError(f"it crashes the process ({signal.Signals(-self.code).name})")
+        raise GoneError(f"it ends the process with exit code {self.code}")
 
     def end(self, seconds: float = _IDLE) -> None:
         """End the process, which has so long to do it by itself, and what it has left behind."""
@@ -97,6 +97,8 @@ class _Copy:
             self.process.join()
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(int(self.process.pid or 0), signal.SIGKILL)
+        self.code = self.process.exitcode or 0
+        self.process.close()
 
 
 def _serve(function: Callable[[Any], str], far: Connection, near: Connection) -> None:

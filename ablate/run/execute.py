@@ -178,6 +178,7 @@ class _Driver:
         fractions: dict[str, float] = {}
 
         def progress(job: Job, fraction: float) -> None:
+            self.ledger.commit()  # others may read it while this job runs
             fractions[job.id] = fraction * len(job.cells)
             self.watch(entry.name, finished + sum(fractions.values()), total)
 
@@ -280,7 +281,7 @@ class _Driver:
             job=job,
             notes=outcome.notes,
         )
-        self.ledger.add(cell, outcome, where, self.parts.of(cell))
+        self.ledger.add(cell, outcome, where, self.parts.of(cell), at_once=entry.where != "counted")
         self.hear(cell, outcome)
 
     def machine(self, device: str | None) -> str:

@@ -1,7 +1,7 @@
 """The ledger: one SQLite file per study with every finished, failed and stale cell. Imports no torch.
 
-Four tables. `rows` is append-only: each outcome is committed by itself, those that took no time together
-every quarter of a second, so a kill loses no more than that and the cell in flight. `plan` holds the cells of
+Four tables. `rows` is append-only: each outcome is committed by itself, those of counted cells together every
+quarter of a second, so a kill loses no more than that and the cell in flight. `plan` holds the cells of
 the study as it stands now, in order. A planned cell takes the newest row with its key; a row at the same
 place (layout, kind, condition) with another key is stale and not used. `facts` holds what the study knows
 beside its cells (`ablate.run.facts`), `parts` what the keys of rows are made of, to name a change.
@@ -47,7 +47,7 @@ _VERSION = 2
 _MIGRATIONS = {1: "ALTER TABLE rows ADD COLUMN made_of TEXT NOT NULL DEFAULT ''"}
 """What brings a ledger of a version to the next one."""
 FILE = "ledger.sqlite"
-_QUICK = 0.25  # seconds
+_SOON = 0.25  # seconds
 
 F = TypeVar("F", bound=Fact)
 
@@ -167,12 +167,18 @@ class Ledger:
             return fact.from_json(json.loads(row[0])) if row else None
 
     def add(
-        self, cell: Cell, outcome: Outcome, provenance: Provenance, parts: Mapping[str, Json] | None = None
+        self,
+        cell: Cell,
+        outcome: Outcome,
+        provenance: Provenance,
+        parts: Mapping[str, Json] | None = None,
+        *,
+        at_once: bool = True,
     ) -> None:
-        """Append one outcome, with the parts that its key is made of, by their hashes.
+        """Append one outcome, with the parts that its key is made of, by their hashes, and commit it.
 
-        It is committed at once, unless it took no time to speak of: such rows are committed together, those
-        of a quarter of a second, since a disk takes longer for a commit than a worker for a cell.
+        Not `at_once`, it waits for the next commit, a quarter of a second while rows are added: a disk may take
+        longer for a commit than a worker for a cell that is only counted.
         """
         shown = {name: value for name, value in provenance.to_json().items() if value not in (None, (), [])}
         record = (
@@ -197,7 +203,7 @@ class Ledger:
                 " seconds, created, made_of) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 record,
             )
-        if outcome.seconds > _QUICK or time.monotonic() > self._committed + _QUICK:
+        if at_once or time.monotonic() > self._committed + _SOON:
             self.commit()
 
     def commit(self) -> None:

@@ -80,7 +80,7 @@ def test_a_changed_library_and_device_are_named(
     run: Callable[[Study], Ledger], monkeypatch: pytest.MonkeyPatch, fresh_blocks: Callable[[], None]
 ) -> None:
     with run(parse_study(TEXT)) as ledger:
-        monkeypatch.setattr(keys, "_version", lambda package: "99.0")
+        monkeypatch.setattr(keys, "version", lambda package: "99.0")
         monkeypatch.setattr(keys, "device_name", lambda device: "another device")
         reasons = why(parse_study(TEXT), ledger)["a"]
     assert any(reason.startswith("torch ") and reason.endswith("99.0 now") for reason in reasons)

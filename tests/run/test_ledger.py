@@ -89,13 +89,10 @@ def test_rows_before_a_kill_are_kept(tmp_path: Path) -> None:
         assert ledger.records()[0].reason == "full"
 
 
-def test_rows_that_took_no_time_are_committed_together(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_that_can_wait_are_committed_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("ablate.run.ledger.time.monotonic", lambda: now[0])
     path = tmp_path / "ledger.sqlite"
-    quick = Outcome(VALUES.to_json(), seconds=0.01)
 
     def committed() -> int:
         with Ledger(path, read_only=True) as other:
@@ -103,16 +100,16 @@ def test_rows_that_took_no_time_are_committed_together(
 
     ledger = Ledger(path)
     for number, wanted in enumerate([1, 1, 1]):  # the first at once
-        ledger.add(cell(key=f"k{number}"), quick, HERE)
+        ledger.add(cell(key=f"k{number}"), DONE, HERE, at_once=False)
         assert committed() == wanted
     now[0] += 0.3
-    ledger.add(cell(key="k3"), quick, HERE)
+    ledger.add(cell(key="k3"), DONE, HERE, at_once=False)
     assert committed() == 4
-    ledger.add(cell(key="k4"), quick, HERE)
+    ledger.add(cell(key="k4"), DONE, HERE, at_once=False)
     assert committed() == 4
-    ledger.add(cell(key="k5"), DONE, HERE)  # which took 1.5 s
+    ledger.add(cell(key="k5"), DONE, HERE)
     assert committed() == 6
-    ledger.add(cell(key="k6"), quick, HERE)
+    ledger.add(cell(key="k6"), DONE, HERE, at_once=False)
     assert len(ledger.ask("SELECT id FROM rows")) == 7, "the ledger itself sees all"
     ledger.close()
     assert committed() == 7

@@ -84,7 +84,7 @@ class LocalExecutor(Executor):
 
 
 def _serve(workers: Sequence[Worker], todo: deque[Job], watch: Watch) -> Iterator[tuple[Job, Outcome]]:
-    """Give jobs to workers until all have an outcome."""
+    """Give jobs to workers until all have an outcome; while none has one, `watch` is called all the same."""
     started = time.monotonic()
     for worker in workers:
         if todo:
@@ -92,6 +92,9 @@ def _serve(workers: Sequence[Worker], todo: deque[Job], watch: Watch) -> Iterato
     while any(worker.job is not None for worker in workers):
         busy = {worker.channel: worker for worker in workers if worker.job is not None}
         ready, _, _ = select.select(list(busy), [], [], 0.2)
+        for worker in busy.values() if not ready else ():
+            assert worker.job is not None
+            watch(worker.job, worker.fraction)
         for worker in list(busy.values()):
             job = worker.job
             assert job is not None
@@ -118,7 +121,8 @@ def _heard(worker: Worker, watch: Watch) -> Outcome | None:
         return worker.ended()
     for message in messages:
         if message["type"] == "progress":
-            watch(job, _fraction(message))
+            worker.fraction = _fraction(message)
+            watch(job, worker.fraction)
         elif message["type"] == "done":
             outcome = Outcome.from_json(message["outcome"])
             if spoilt(message):

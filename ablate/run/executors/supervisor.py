@@ -28,6 +28,7 @@ class Worker:
     def __init__(self, threads: int, timeout: float | None):
         self.threads, self.timeout = threads, timeout
         self.job: Job | None = None
+        self.fraction = 0.0  # of the job, by the worker's last message
         self.process: subprocess.Popen[bytes] | None = None
         self.channel = -1
         self._errors: IO[bytes] | None = None
@@ -42,7 +43,7 @@ class Worker:
 
     def give(self, job: Job) -> None:
         """Send a job; what becomes of it is learned from `messages` and `overdue`."""
-        self.job = job
+        self.job, self.fraction = job, 0.0
         self._begun = self._moved = time.monotonic()
         if self.process is None:
             self._start()
