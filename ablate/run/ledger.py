@@ -177,8 +177,8 @@ class Ledger:
     ) -> None:
         """Append one outcome, with the parts that its key is made of, by their hashes, and commit it.
 
-        Not `at_once`, it waits for the next commit, a quarter of a second while rows are added: a disk may take
-        longer for a commit than a worker for a cell that is only counted.
+        Not `at_once`, it waits for the next commit, a quarter of a second while rows are added: a disk may
+        take longer for a commit than a worker for a cell that is only counted.
         """
         shown = {name: value for name, value in provenance.to_json().items() if value not in (None, (), [])}
         record = (
