@@ -100,7 +100,7 @@ def keep_formulas(study: Study, ledger: Ledger, executor: Executor) -> None:
 def block_calls(study: Study) -> list[BlockCall]:
     """The distinct blocks of a study's layouts, in the order in which they first occur."""
     layouts = (layout for layout in study.layouts.values() if isinstance(layout, Layout))
-    calls = (call for layout in layouts for stage in layout.stages for call in stage.blocks)
+    calls = dict.fromkeys(call for layout in layouts for stage in layout.stages for call in stage.blocks)
     return list(dict.fromkeys(BlockCall(call.name, call.args) for call in calls))
 
 
