@@ -5,7 +5,8 @@
 The plain loop: the same network in float32, a `DataLoader` that makes PIL images, crops, mirrors and
 normalises them one by one, and `torch.optim.AdamW`. Ours: `ablate.runners.accuracy.train` as studies use it,
 with the same augmentation. All run in one process on one thread in the order A B C ... C B A; seconds are
-processor time. The steps of the three Muons are compared on the network's own matrices.
+processor time. What bounds them is told by the speed of a matrix product in both precisions. The steps of the
+three Muons are compared on the network's own matrices.
 """
 
 from __future__ import annotations

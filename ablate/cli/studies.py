@@ -253,13 +253,14 @@ def _dry_run(
 
 def _write_report(ledger: Ledger, out: Path, *, if_fresh: bool = True) -> None:
     """Write the report; one that shows the ledger as it is already only `if_fresh`."""
-    from ablate.report.fresh import is_fresh, keep_fresh
+    from ablate.report.fresh import is_fresh, keep_fresh, made_from
 
-    if if_fresh or not is_fresh(ledger, out):
+    made = made_from(ledger)
+    if if_fresh or not is_fresh(out, made):
         from ablate.report import write_report
 
         write_report(ledger, out)
-        keep_fresh(ledger, out)
+        keep_fresh(out, made)
     typer.echo(f"report: {out / 'report.html'}")
 
 

@@ -17,20 +17,19 @@ FILE = ".made-from"
 _PACKAGE = Path(ablate.__file__).parent
 
 
-def is_fresh(ledger: Ledger, out: Path) -> bool:
-    """Whether the report in `out` was made from this ledger, by the code and the extensions of now."""
+def is_fresh(out: Path, made: str) -> bool:
+    """Whether the report in `out` was made from `made`, which `made_from` gave."""
     try:
-        kept = (out / FILE).read_bytes()
-        return (out / "report.html").is_file() and kept == made_from(ledger).encode()
+        return (out / "report.html").is_file() and (out / FILE).read_bytes() == made.encode()
     except OSError:
         return False
 
 
-def keep_fresh(ledger: Ledger, out: Path) -> None:
+def keep_fresh(out: Path, made: str) -> None:
     """Remember what the report in `out` was made from; where that cannot be written, it is made again."""
     with contextlib.suppress(OSError):
         (out / FILE).unlink(missing_ok=True)  # a link in its place is not followed
-        (out / FILE).write_text(made_from(ledger))
+        (out / FILE).write_text(made)
 
 
 def made_from(ledger: Ledger) -> str:

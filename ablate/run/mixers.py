@@ -53,8 +53,8 @@ def keep_mixers(study: Study, ledger: Ledger, executor: Executor, names: Collect
     by_layout: dict[str, Any] = {}
     for outcome in outcomes:
         by_layout |= (outcome.values or {}).get("mixers", {})
-    order = [layout.name for layout in chosen if layout.name in by_layout]
-    ledger.write(MixerFact(_rows({name: by_layout[name] for name in order}), resolution, key))
+    in_order = {layout.name: by_layout.get(layout.name, ()) for layout in chosen}
+    ledger.write(MixerFact(_rows(in_order), resolution, key))
 
 
 def _rows(by_layout: Mapping[str, Any]) -> tuple[MixerRecord, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ablate.report import fresh
-from ablate.report.fresh import FILE, is_fresh, keep_fresh
+from ablate.report.fresh import FILE, is_fresh, keep_fresh, made_from
 from ablate.run.ledger import Ledger
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -78,7 +78,7 @@ def test_a_mark_that_cannot_be_written_costs_nothing(ablate: Callable, study: Pa
     (out / FILE).mkdir()
     assert ablate("run", study, "--out", out).code == 0
     with Ledger(out / "ledger.sqlite", read_only=True) as ledger:
-        assert not is_fresh(ledger, out)
+        assert not is_fresh(out, made_from(ledger))
 
 
 def test_a_link_in_its_place_is_not_followed(ablate: Callable, study: Path, tmp_path: Path):
@@ -89,6 +89,6 @@ def test_a_link_in_its_place_is_not_followed(ablate: Callable, study: Path, tmp_
     (out / FILE).unlink()
     os.symlink(other, out / FILE)
     with Ledger(out / "ledger.sqlite", read_only=True) as ledger:
-        keep_fresh(ledger, out)
-        assert is_fresh(ledger, out)
+        keep_fresh(out, made_from(ledger))
+        assert is_fresh(out, made_from(ledger))
     assert other.read_text() == "untouched"
